@@ -1,0 +1,1 @@
+"""Minerva: the device and wire package shared by board, hub and tests."""

@@ -1,0 +1,107 @@
+"""The settings themselves. minerva.toml, the environment and the command's flags all derive from these structs.
+
+A field's bounds and help stand in its `Annotated[..., Meta(...)]`, once, for all three.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections of minerva.toml."""
+
+
+class ServerConfig(Section):
+    """[server]: where the page and /link listen."""
+
+    host: Annotated[str, Meta(description="address to listen on; anything but loopback needs --insecure-lan")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = 8484
+    insecure_lan: Annotated[
+        bool, Meta(description="listen beyond loopback although nothing is encrypted yet")
+    ] = False
+
+
+class StoreConfig(Section):
+    """[store]: where the timeline is kept."""
+
+    path: Annotated[Path, Meta(description="folder of the database, made when missing")] = field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "minerva"
+    )
+
+
+class IngestConfig(Section):
+    """[ingest]: what a device may send."""
+
+    kind: Annotated[
+        Literal["ima_adpcm", "pcm_s16le"], Meta(description="media kind asked of devices that have it")
+    ] = "ima_adpcm"
+    backlog_s: Annotated[
+        float, Meta(ge=1, le=120, description="audio of one device that may wait for the speech detector")
+    ] = 20.0
+    lead_ms: Annotated[
+        int, Meta(ge=100, le=60000, description="how far ahead of real time a device's audio may run")
+    ] = 3000
+
+
+class SegmentConfig(Section):
+    """[segment]: when a stretch of a stream counts as speech."""
+
+    threshold: Annotated[float, Meta(gt=0, lt=1, description="speech probability that begins a segment")] = 0.5
+    release: Annotated[float, Meta(gt=0, lt=1, description="speech probability below which speech ends")] = 0.35
+    min_speech_ms: Annotated[int, Meta(ge=32, le=5000, description="shorter bursts are not speech")] = 160
+    max_segment_s: Annotated[float, Meta(ge=2, le=30, description="longer speech is cut at its quietest point")] = (
+        20.0
+    )
+    hangover_ms: Annotated[int, Meta(ge=64, le=3000, description="silence that ends a segment")] = 480
+    pre_roll_ms: Annotated[int, Meta(ge=0, le=2000, description="audio kept from before the speech")] = 240
+    floor_db: Annotated[
+        float, Meta(ge=-100, le=0, description="windows quieter than this (dBFS) are never speech")
+    ] = -62.0
+
+
+class TranscribeConfig(Section):
+    """[transcribe]: which engine writes down the words."""
+
+    engine: Annotated[
+        Literal["auto", "faster-whisper", "pocketsphinx"],
+        Meta(description="auto takes faster-whisper when a model is on disk, else pocketsphinx"),
+    ] = "auto"
+    model: Annotated[
+        str, Meta(description="Whisper model: a folder, or a name looked up in the usual cache")
+    ] = "base"
+    language: Annotated[str, Meta(min_length=2, max_length=8, description="language code, or auto")] = "en"
+    workers: Annotated[int, Meta(ge=1, le=16, description="transcriptions at once, one thread each")] = 2
+    beam: Annotated[int, Meta(ge=1, le=10, description="beam width of Whisper")] = 1
+
+
+class DiarizeConfig(Section):
+    """[diarize]: who is speaking."""
+
+    engine: Annotated[Literal["auto", "builtin", "off"], Meta(description="off labels everybody Speaker A")] = (
+        "auto"
+    )
+    max_speakers: Annotated[int, Meta(ge=1, le=26, description="labels in one session")] = 8
+
+
+class SessionConfig(Section):
+    """[session]: when a conversation ends."""
+
+    quiet_s: Annotated[float, Meta(ge=10, le=86400, description="quiet that ends a session")] = 300.0
+
+
+class HubConfig(Section):
+    """All sections of minerva.toml."""
+
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = field(default_factory=StoreConfig)
+    ingest: IngestConfig = IngestConfig()
+    segment: SegmentConfig = SegmentConfig()
+    transcribe: TranscribeConfig = TranscribeConfig()
+    diarize: DiarizeConfig = DiarizeConfig()
+    session: SessionConfig = SessionConfig()

@@ -1,0 +1,46 @@
+"""The hub's error tree: what the owner did, what a peer did and what we did are different types."""
+
+from __future__ import annotations
+
+
+class MinervaError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class UserError(MinervaError):
+    """Something the owner gave (a setting, a file, an argument) cannot be used; the text says what is allowed."""
+
+
+class ConfigError(UserError):
+    """A setting is unknown, of the wrong type or out of range; names the file, the key and what is allowed."""
+
+
+class AudioFileError(UserError):
+    """A file is missing, empty, truncated or not audio."""
+
+
+class EngineUnavailableError(UserError):
+    """The engine that was asked for cannot run here; says what it lacks and what would work instead."""
+
+
+class PeerError(MinervaError):
+    """A device or client broke the protocol; ends that connection only.
+
+    `code` is the machine-readable code of docs/protocol.md, the text names value, limit and whose it is.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StoreError(MinervaError):
+    """The database could not do what was asked."""
+
+
+class StoreFullError(StoreError):
+    """The disk is full: nothing stored was lost, the write may be tried again."""
+
+
+class NewerDatabaseError(StoreError):
+    """The database was written by a newer Minerva; it is left untouched."""

@@ -1,0 +1,251 @@
+"""What the hub talks about: records of the timeline, states of devices and engines, and live events.
+
+Times are Unix milliseconds UTC (`*_ms`, int) unless a name ends in `_s`. Every struct is frozen, is JSON by
+`msgspec.json.encode`, and is what REST, SSE and exports show: there is no second representation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["mute", "events", "features", "speech", "full"]
+Mute = Literal["off", "hub", "button"]
+EngineState = Literal["loading", "ready", "rough", "error", "off"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the plain records."""
+
+
+class Word(Record):
+    """A word of an utterance; `confidence` is 0 to 1 as the engine gives it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float = 1.0
+
+
+class NewUtterance(Record):
+    """An utterance that is not stored yet."""
+
+    session_id: int
+    device: str
+    room: str
+    speaker: str
+    start_ms: int
+    end_ms: int
+    text: str
+    words: tuple[Word, ...] = ()
+    engine: str = ""
+    language: str = "en"
+
+
+class Utterance(NewUtterance):
+    """A transcribed segment of one speaker, as stored."""
+
+    id: int
+
+
+class Session(Record):
+    """A conversation on one device; `end_ms` is None while it goes on. Speaker labels live in it."""
+
+    id: int
+    device: str
+    room: str
+    start_ms: int
+    end_ms: int | None = None
+    utterances: int = 0
+    speakers: tuple[str, ...] = ()
+
+
+class NewSound(Record):
+    """A labelled sound that is not stored yet; `score` 0 to 1, `level_db` dBFS of the loudest frame."""
+
+    device: str
+    room: str
+    label: str
+    score: float
+    start_ms: int
+    end_ms: int
+    level_db: float | None = None
+
+
+class Sound(NewSound):
+    """A sound event, as stored."""
+
+    id: int
+
+
+class Gap(Record):
+    """A stretch of a stream that never reached the hub, and why."""
+
+    device: str
+    start_ms: int
+    end_ms: int
+    packets: int
+    reason: Literal["lost", "overwritten", "hub_overload"]
+
+
+class ResumePoint(Record):
+    """The last packet of a stream that is settled: transcribed and committed, or judged not speech.
+
+    `clock_offset_ms` maps the boot's device time to UTC, so that packets resent after a hub restart keep
+    their true time.
+    """
+
+    device: str
+    boot_id: str
+    stream: int
+    seq: int
+    clock_offset_ms: int
+
+
+class DeviceRecord(Record):
+    """A device as registered; the token itself is never kept, only its hash."""
+
+    id: str
+    room: str
+    token_hash: str
+    created_ms: int
+
+
+class DeviceInfo(Record):
+    """A device as people see it: what it is, how it is, what was lost."""
+
+    id: str
+    room: str
+    online: bool = False
+    address: str | None = None
+    since_ms: int | None = None
+    last_seen_ms: int | None = None
+    firmware: str = ""
+    variant: str = ""
+    board: str = ""
+    slot: str = ""
+    mode: Mode | None = None
+    ceiling: Mode | None = None
+    modes: tuple[Mode, ...] = ()
+    mute: Mute = "off"
+    kind: str = ""
+    rssi_dbm: int | None = None
+    heap_free: int | None = None
+    uptime_s: int | None = None
+    noise_db: float | None = None
+    drops: dict[str, int] = {}
+    gaps: int = 0
+    problem: str | None = None
+
+
+class EngineInfo(Record):
+    """An engine in use for a stage, and why it was chosen; `rough` works, but says that it is rough."""
+
+    stage: Literal["speech", "transcribe", "diarize"]
+    name: str
+    model: str = ""
+    state: EngineState = "loading"
+    reason: str = ""
+
+
+class HubHealth(Record):
+    """What /api/health says."""
+
+    version: str
+    hub_id: str
+    started_ms: int
+    engines: tuple[EngineInfo, ...]
+    warnings: tuple[str, ...] = ()
+    devices_online: int = 0
+    queues: dict[str, int] = {}
+    drops: dict[str, int] = {}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what goes over the bus and out by SSE; `type` tells them apart."""
+
+
+class UtteranceAdded(Event, tag="utterance"):
+    """An utterance was committed."""
+
+    utterance: Utterance
+
+
+class Speaking(Event, tag="speaking"):
+    """Somebody speaks, or what they said is being written down; `idle` ends it.
+
+    A device has at most one of these going on. `text` is the partial text where the engine gives one.
+    """
+
+    device: str
+    room: str
+    state: Literal["speaking", "transcribing", "idle"]
+    since_ms: int
+    text: str = ""
+
+
+class Level(Event, tag="level"):
+    """The level of a room's microphone, dBFS; at most a few a second."""
+
+    device: str
+    rms_db: float
+    peak_db: float
+    at_ms: int
+
+
+class SoundHeard(Event, tag="sound"):
+    """A sound event was stored."""
+
+    sound: Sound
+
+
+class SessionChanged(Event, tag="session"):
+    """A session began, ended or changed its speakers."""
+
+    session: Session
+
+
+class SpeakersChanged(Event, tag="speakers"):
+    """Utterances of a session got other speaker labels: utterance id (as text) to label."""
+
+    session_id: int
+    speakers: dict[str, str]
+
+
+class DeviceChanged(Event, tag="device"):
+    """A device came, went or changed its state."""
+
+    device: DeviceInfo
+
+
+class DeviceRemoved(Event, tag="device_removed"):
+    """A device was removed from the registry."""
+
+    id: str
+
+
+class GapRecorded(Event, tag="gap"):
+    """A stretch of audio was lost."""
+
+    gap: Gap
+
+
+class HealthChanged(Event, tag="health"):
+    """An engine finished loading, failed, or a warning came up."""
+
+    health: HubHealth
+
+
+BusEvent = (
+    UtteranceAdded
+    | Speaking
+    | Level
+    | SoundHeard
+    | SessionChanged
+    | SpeakersChanged
+    | DeviceChanged
+    | DeviceRemoved
+    | GapRecorded
+    | HealthChanged
+)
