@@ -19,7 +19,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the plain records."""
 
 
-class Word(Record):
+class Word(Record, frozen=True, kw_only=True):
     """A word of an utterance; `confidence` is 0 to 1 as the engine gives it."""
 
     text: str
@@ -28,7 +28,7 @@ class Word(Record):
     confidence: float = 1.0
 
 
-class NewUtterance(Record):
+class NewUtterance(Record, frozen=True, kw_only=True):
     """An utterance that is not stored yet."""
 
     session_id: int
@@ -43,13 +43,13 @@ class NewUtterance(Record):
     language: str = "en"
 
 
-class Utterance(NewUtterance):
+class Utterance(NewUtterance, frozen=True, kw_only=True):
     """A transcribed segment of one speaker, as stored."""
 
     id: int
 
 
-class Session(Record):
+class Session(Record, frozen=True, kw_only=True):
     """A conversation on one device; `end_ms` is None while it goes on. Speaker labels live in it."""
 
     id: int
@@ -61,7 +61,7 @@ class Session(Record):
     speakers: tuple[str, ...] = ()
 
 
-class NewSound(Record):
+class NewSound(Record, frozen=True, kw_only=True):
     """A labelled sound that is not stored yet; `score` 0 to 1, `level_db` dBFS of the loudest frame."""
 
     device: str
@@ -73,13 +73,13 @@ class NewSound(Record):
     level_db: float | None = None
 
 
-class Sound(NewSound):
+class Sound(NewSound, frozen=True, kw_only=True):
     """A sound event, as stored."""
 
     id: int
 
 
-class Gap(Record):
+class Gap(Record, frozen=True, kw_only=True):
     """A stretch of a stream that never reached the hub, and why."""
 
     device: str
@@ -89,7 +89,7 @@ class Gap(Record):
     reason: Literal["lost", "overwritten", "hub_overload"]
 
 
-class ResumePoint(Record):
+class ResumePoint(Record, frozen=True, kw_only=True):
     """The last packet of a stream that is settled: transcribed and committed, or judged not speech.
 
     `clock_offset_ms` maps the boot's device time to UTC, so that packets resent after a hub restart keep
@@ -103,7 +103,7 @@ class ResumePoint(Record):
     clock_offset_ms: int
 
 
-class DeviceRecord(Record):
+class DeviceRecord(Record, frozen=True, kw_only=True):
     """A device as registered; the token itself is never kept, only its hash."""
 
     id: str
@@ -112,7 +112,7 @@ class DeviceRecord(Record):
     created_ms: int
 
 
-class DeviceInfo(Record):
+class DeviceInfo(Record, frozen=True, kw_only=True):
     """A device as people see it: what it is, how it is, what was lost."""
 
     id: str
@@ -139,7 +139,7 @@ class DeviceInfo(Record):
     problem: str | None = None
 
 
-class EngineInfo(Record):
+class EngineInfo(Record, frozen=True, kw_only=True):
     """An engine in use for a stage, and why it was chosen; `rough` works, but says that it is rough."""
 
     stage: Literal["speech", "transcribe", "diarize"]
@@ -149,7 +149,7 @@ class EngineInfo(Record):
     reason: str = ""
 
 
-class HubHealth(Record):
+class HubHealth(Record, frozen=True, kw_only=True):
     """What /api/health says."""
 
     version: str
@@ -166,13 +166,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what goes over the bus and out by SSE; `type` tells them apart."""
 
 
-class UtteranceAdded(Event, tag="utterance"):
+class UtteranceAdded(Event, frozen=True, kw_only=True, tag="utterance"):
     """An utterance was committed."""
 
     utterance: Utterance
 
 
-class Speaking(Event, tag="speaking"):
+class Speaking(Event, frozen=True, kw_only=True, tag="speaking"):
     """Somebody speaks, or what they said is being written down; `idle` ends it.
 
     A device has at most one of these going on. `text` is the partial text where the engine gives one.
@@ -185,7 +185,7 @@ class Speaking(Event, tag="speaking"):
     text: str = ""
 
 
-class Level(Event, tag="level"):
+class Level(Event, frozen=True, kw_only=True, tag="level"):
     """The level of a room's microphone, dBFS; at most a few a second."""
 
     device: str
@@ -194,44 +194,44 @@ class Level(Event, tag="level"):
     at_ms: int
 
 
-class SoundHeard(Event, tag="sound"):
+class SoundHeard(Event, frozen=True, kw_only=True, tag="sound"):
     """A sound event was stored."""
 
     sound: Sound
 
 
-class SessionChanged(Event, tag="session"):
+class SessionChanged(Event, frozen=True, kw_only=True, tag="session"):
     """A session began, ended or changed its speakers."""
 
     session: Session
 
 
-class SpeakersChanged(Event, tag="speakers"):
+class SpeakersChanged(Event, frozen=True, kw_only=True, tag="speakers"):
     """Utterances of a session got other speaker labels: utterance id (as text) to label."""
 
     session_id: int
     speakers: dict[str, str]
 
 
-class DeviceChanged(Event, tag="device"):
+class DeviceChanged(Event, frozen=True, kw_only=True, tag="device"):
     """A device came, went or changed its state."""
 
     device: DeviceInfo
 
 
-class DeviceRemoved(Event, tag="device_removed"):
+class DeviceRemoved(Event, frozen=True, kw_only=True, tag="device_removed"):
     """A device was removed from the registry."""
 
     id: str
 
 
-class GapRecorded(Event, tag="gap"):
+class GapRecorded(Event, frozen=True, kw_only=True, tag="gap"):
     """A stretch of audio was lost."""
 
     gap: Gap
 
 
-class HealthChanged(Event, tag="health"):
+class HealthChanged(Event, frozen=True, kw_only=True, tag="health"):
     """An engine finished loading, failed, or a warning came up."""
 
     health: HubHealth

@@ -15,19 +15,19 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the sections of minerva.toml."""
 
 
-class ServerConfig(Section):
+class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[server]: where the page and /link listen."""
 
-    host: Annotated[str, Meta(description="address to listen on; anything but loopback needs --insecure-lan")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, Meta(description="address to listen on; anything but loopback needs --insecure-lan")
+    ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = 8484
     insecure_lan: Annotated[
         bool, Meta(description="listen beyond loopback although nothing is encrypted yet")
     ] = False
 
 
-class StoreConfig(Section):
+class StoreConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[store]: where the timeline is kept."""
 
     path: Annotated[Path, Meta(description="folder of the database, made when missing")] = field(
@@ -35,7 +35,7 @@ class StoreConfig(Section):
     )
 
 
-class IngestConfig(Section):
+class IngestConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[ingest]: what a device may send."""
 
     kind: Annotated[
@@ -49,15 +49,19 @@ class IngestConfig(Section):
     ] = 3000
 
 
-class SegmentConfig(Section):
+class SegmentConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[segment]: when a stretch of a stream counts as speech."""
 
-    threshold: Annotated[float, Meta(gt=0, lt=1, description="speech probability that begins a segment")] = 0.5
-    release: Annotated[float, Meta(gt=0, lt=1, description="speech probability below which speech ends")] = 0.35
-    min_speech_ms: Annotated[int, Meta(ge=32, le=5000, description="shorter bursts are not speech")] = 160
-    max_segment_s: Annotated[float, Meta(ge=2, le=30, description="longer speech is cut at its quietest point")] = (
-        20.0
+    threshold: Annotated[float, Meta(gt=0, lt=1, description="speech probability that begins a segment")] = (
+        0.5
     )
+    release: Annotated[float, Meta(gt=0, lt=1, description="speech probability below which speech ends")] = (
+        0.35
+    )
+    min_speech_ms: Annotated[int, Meta(ge=32, le=5000, description="shorter bursts are not speech")] = 160
+    max_segment_s: Annotated[
+        float, Meta(ge=2, le=30, description="longer speech is cut at its quietest point")
+    ] = 20.0
     hangover_ms: Annotated[int, Meta(ge=64, le=3000, description="silence that ends a segment")] = 480
     pre_roll_ms: Annotated[int, Meta(ge=0, le=2000, description="audio kept from before the speech")] = 240
     floor_db: Annotated[
@@ -65,7 +69,7 @@ class SegmentConfig(Section):
     ] = -62.0
 
 
-class TranscribeConfig(Section):
+class TranscribeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[transcribe]: which engine writes down the words."""
 
     engine: Annotated[
@@ -80,22 +84,22 @@ class TranscribeConfig(Section):
     beam: Annotated[int, Meta(ge=1, le=10, description="beam width of Whisper")] = 1
 
 
-class DiarizeConfig(Section):
+class DiarizeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[diarize]: who is speaking."""
 
-    engine: Annotated[Literal["auto", "builtin", "off"], Meta(description="off labels everybody Speaker A")] = (
-        "auto"
-    )
+    engine: Annotated[
+        Literal["auto", "builtin", "off"], Meta(description="off labels everybody Speaker A")
+    ] = "auto"
     max_speakers: Annotated[int, Meta(ge=1, le=26, description="labels in one session")] = 8
 
 
-class SessionConfig(Section):
+class SessionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[session]: when a conversation ends."""
 
     quiet_s: Annotated[float, Meta(ge=10, le=86400, description="quiet that ends a session")] = 300.0
 
 
-class HubConfig(Section):
+class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections of minerva.toml."""
 
     server: ServerConfig = ServerConfig()
