@@ -1,0 +1,383 @@
+"""Protocol v1 on the wire: media packets and control messages, the same code on the board and in the hub.
+
+docs/protocol.md is the specification and tests/vectors/ the truth. Bytes and text in, plain values out; no I/O.
+Everything a peer sends is bounded here; a violation raises WireError with a code of docs/protocol.md.
+"""
+
+import json
+import struct
+
+PROTOCOL = 1
+SUBPROTOCOL = "minerva.v1"
+
+SAMPLE_RATE = 16000
+FRAME_MS = 20
+FRAME_SAMPLES = 320
+HOP_MS = 10  # a frame of logmel_u8
+MEL_BANDS = 64
+MAX_FRAMES = 10  # 200 ms: longer packets would only add delay
+DEFAULT_FRAMES = 3  # 60 ms: three times fewer packets than 20 ms, still below what a listener notices
+
+MAX_TEXT = 4096  # bytes; the longest valid message, a hello with every field at its limit, has about 1,500
+HEADER = 12
+ADPCM_STATE = 4
+MAX_MEDIA = HEADER + MAX_FRAMES * FRAME_SAMPLES * 2  # 6412: ten frames of pcm_s16le
+
+PCM_S16LE = 1
+IMA_ADPCM = 2
+LOGMEL_U8 = 3
+KINDS = {"pcm_s16le": PCM_S16LE, "ima_adpcm": IMA_ADPCM, "logmel_u8": LOGMEL_U8}
+KIND_NAMES = {PCM_S16LE: "pcm_s16le", IMA_ADPCM: "ima_adpcm", LOGMEL_U8: "logmel_u8"}
+
+BEGINS = 1  # first packet after the gate opened, or after a discontinuity of time
+ENDS = 2  # the gate closes after this packet
+_FLAGS = 3
+
+# From most to least private.
+MODES = ("mute", "events", "features", "speech", "full")
+MUTES = ("off", "hub", "button")
+
+ERROR_CODES = (
+    "bad_json",
+    "unknown_type",
+    "bad_field",
+    "too_long",
+    "unsupported_version",
+    "unexpected_message",
+    "unauthorized",
+    "replaced",
+    "unsupported_mode",
+    "above_ceiling",
+    "muted_at_button",
+    "bad_media",
+    "unknown_kind",
+    "forbidden_media",
+    "bad_sequence",
+    "bad_time",
+    "too_fast",
+    "timeout",
+    "overloaded",
+    "unsupported_play",
+    "unsupported_update",
+    "internal",
+)
+
+_HEADER = "<BBBBII"
+U32 = 0xFFFFFFFF
+_MAX_TIME = 1 << 53  # JSON numbers are exact to here; 285,000 years
+
+
+class WireError(Exception):
+    """A peer's message breaks the protocol; `code` is one of ERROR_CODES, the text says what and the limit."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# --- media ---------------------------------------------------------------------------------------------------
+
+
+def payload_size(kind: int, frames: int) -> int:
+    """Bytes of payload in a packet of `frames` frames of a known kind."""
+    if kind == PCM_S16LE:
+        return frames * FRAME_SAMPLES * 2
+    if kind == IMA_ADPCM:
+        return ADPCM_STATE + frames * (FRAME_SAMPLES // 2)
+    if kind == LOGMEL_U8:
+        return frames * MEL_BANDS
+    raise WireError("unknown_kind", "media kind %d is not one of 1, 2, 3" % kind)
+
+
+def duration_ms(kind: int, frames: int) -> int:
+    """How long a packet sounds."""
+    return frames * (HOP_MS if kind == LOGMEL_U8 else FRAME_MS)
+
+
+def put_u32(buf, at: int, high: int, low: int) -> None:
+    """Write a u32 from two 16-bit halves: on a 32-bit MicroPython a number past 2^30 would allocate."""
+    buf[at] = low & 0xFF
+    buf[at + 1] = low >> 8
+    buf[at + 2] = high & 0xFF
+    buf[at + 3] = high >> 8
+
+
+def encode_media(
+    kind: int,
+    flags: int,
+    stream: int,
+    frames: int,
+    seq: int,
+    time_ms: int,
+    payload: "bytes | bytearray | memoryview",
+) -> bytes:
+    """One packet as bytes; `seq` and `time_ms` are taken modulo 2^32. The board writes in place instead."""
+    if not 1 <= frames <= MAX_FRAMES:
+        raise WireError("bad_media", "%d frames in a packet; 1 to %d are allowed" % (frames, MAX_FRAMES))
+    want = payload_size(kind, frames)
+    if len(payload) != want:
+        raise WireError(
+            "bad_media",
+            "payload of %d bytes; kind %d with %d frames has %d" % (len(payload), kind, frames, want),
+        )
+    return struct.pack(_HEADER, kind, flags, stream, frames, seq & U32, time_ms & U32) + bytes(payload)
+
+
+def decode_media(data: "bytes | bytearray | memoryview"):
+    """Packet -> (kind, flags, stream, frames, seq, time_ms, payload memoryview); WireError when it is not one."""
+    size = len(data)
+    if size > MAX_MEDIA:
+        raise WireError("too_long", "packet of %d bytes exceeds the %d-byte limit" % (size, MAX_MEDIA))
+    if size < HEADER:
+        raise WireError("bad_media", "packet of %d bytes is shorter than its %d-byte header" % (size, HEADER))
+    kind, flags, stream, frames, seq, time_ms = struct.unpack_from(_HEADER, data, 0)
+    if not 1 <= frames <= MAX_FRAMES:
+        raise WireError("bad_media", "%d frames in a packet; 1 to %d are allowed" % (frames, MAX_FRAMES))
+    if flags & ~_FLAGS:
+        raise WireError("bad_media", "flags 0x%02x; only 0x%02x are defined" % (flags, _FLAGS))
+    want = HEADER + payload_size(kind, frames)
+    if size != want:
+        raise WireError(
+            "bad_media", "packet of %d bytes; kind %d with %d frames has %d" % (size, kind, frames, want)
+        )
+    return kind, flags, stream, frames, seq, time_ms, memoryview(data)[HEADER:]
+
+
+def serial_diff(a: int, b: int) -> int:
+    """How far sequence number (or time) a is after b, modulo 2^32: -2^31 <= result < 2^31."""
+    d = (a - b) & U32
+    return d - (1 << 32) if d & 0x80000000 else d
+
+
+# --- control messages ----------------------------------------------------------------------------------------
+#
+# A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, high), ("num", low, high), ("bool",),
+# ("enum", values), ("list", rule, max items), ("map", rule, max items), ("obj", fields). A field whose name ends in "?" may be
+# absent or null. Fields that a rule does not name are ignored, so that v1 can grow.
+
+_TIME = ("int", 0, _MAX_TIME)
+_COUNT = ("int", 0, _MAX_TIME)
+_MODE = ("enum", MODES)
+_KIND = ("enum", tuple(KINDS))
+_STREAM = ("int", 0, 255)
+_SEQ = ("int", 0, U32)
+_DB = ("num", -200, 50)
+_NAME = ("str", 64)
+
+_HELLO = {
+    "protocol": ("int", 1, 255),
+    "device": ("id",),
+    "token": ("str", 128),
+    "boot_id": ("hex", 16),
+    "time_ms": _TIME,
+    "firmware": ("obj", {"name": _NAME, "version": _NAME, "variant": _NAME, "board": _NAME}),
+    "slot": ("str", 16),
+    "kinds": ("list", _KIND, 8),
+    "modes": ("list", _MODE, 8),
+    "mode": _MODE,
+    "ceiling": _MODE,
+    "mute": ("enum", MUTES),
+}
+_WELCOME = {
+    "protocol": ("int", 1, 255),
+    "hub": ("str", 64),
+    "utc_ms": _TIME,
+    "mode": _MODE,
+    "mute": ("bool",),
+    "kind": _KIND,
+    "frames": ("int", 1, MAX_FRAMES),
+    "resume?": ("obj", {"stream": _STREAM, "seq": _SEQ}),
+}
+_CONFIG = {"mode?": _MODE, "kind?": _KIND, "frames?": ("int", 1, MAX_FRAMES)}
+_HEALTH = {
+    "n": _SEQ,
+    "time_ms": _TIME,
+    "uptime_s": _COUNT,
+    "rssi?": ("int", -128, 0),
+    "heap_free": _COUNT,
+    "drops": ("map", _COUNT, 8),
+    "version": _NAME,
+    "slot": ("str", 16),
+    "mode": _MODE,
+    "mute": ("enum", MUTES),
+    "kind": _KIND,
+    "noise_db?": _DB,
+}
+_LEVEL = {"time_ms": _TIME, "rms_db": _DB, "peak_db": _DB}
+_EVENT = {"label": ("str", 32), "score": ("num", 0, 1), "start_ms": _TIME, "end_ms": _TIME, "level_db?": _DB}
+_ACK = {"stream?": _STREAM, "seq?": _SEQ, "health?": _SEQ}
+_ERROR = {
+    "code": ("str", 32),
+    "message": ("str", 512),
+    "fatal": ("bool",),
+    "supported?": ("list", ("int", 1, 255), 16),
+}
+_PLAY = {"action": ("enum", ("start", "stop")), "stream": _STREAM, "kind": _KIND, "volume?": ("int", 0, 100)}
+
+# What a device may send, and what a hub may send.
+FROM_DEVICE = {
+    "hello": _HELLO,
+    "health": _HEALTH,
+    "level": _LEVEL,
+    "event": _EVENT,
+    "mute": {"state": ("enum", MUTES)},
+    "update": {"state": ("str", 32), "version?": _NAME, "progress?": ("int", 0, 100)},
+    "error": _ERROR,
+}
+FROM_HUB = {
+    "welcome": _WELCOME,
+    "config": _CONFIG,
+    "ack": _ACK,
+    "mute": {"on": ("bool",)},
+    "play": _PLAY,
+    "update": {"action": ("enum", ("check",))},
+    "error": _ERROR,
+}
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` can name a device or hub: 1 to 32 of a-z, 0-9 and '-'."""
+    if not 1 <= len(text) <= 32:
+        return False
+    for c in text:
+        if not ("a" <= c <= "z" or "0" <= c <= "9" or c == "-"):
+            return False
+    return True
+
+
+def _is_hex(text: str, digits: int) -> bool:
+    if len(text) != digits:
+        return False
+    for c in text:
+        if not ("0" <= c <= "9" or "a" <= c <= "f"):
+            return False
+    return True
+
+
+def _bad(path: str, value: object, want: str):
+    shown = repr(value)
+    if len(shown) > 60:
+        shown = shown[:57] + "..."
+    return WireError("bad_field", "%s is %s; it must be %s" % (path, shown, want))
+
+
+def _check_number(rule, value, path: str) -> None:
+    whole = rule[0] == "int"
+    right = isinstance(value, int) if whole else isinstance(value, (int, float))
+    # `not (low <= value <= high)` also refuses NaN
+    if not right or isinstance(value, bool) or not (rule[1] <= value <= rule[2]):
+        raise _bad(
+            path, value, "a %s from %d to %d" % ("whole number" if whole else "number", rule[1], rule[2])
+        )
+
+
+def _check_text(rule, value, path: str) -> None:
+    kind = rule[0]
+    if kind == "id":
+        if not isinstance(value, str) or not is_id(value):
+            raise _bad(path, value, "1 to 32 of a-z, 0-9 and '-'")
+    elif kind == "hex":
+        if not isinstance(value, str) or not _is_hex(value, rule[1]):
+            raise _bad(path, value, "%d lower-case hex digits" % rule[1])
+    elif kind == "enum":
+        if not isinstance(value, str) or value not in rule[1]:
+            raise _bad(path, value, "one of " + ", ".join(rule[1]))
+    elif not isinstance(value, str) or len(value.encode()) > rule[1]:
+        raise _bad(path, value, "text of at most %d bytes" % rule[1])
+
+
+def _check_items(rule, value, path: str) -> None:
+    want = list if rule[0] == "list" else dict
+    if not isinstance(value, want) or len(value) > rule[2]:
+        raise _bad(path, value, "a %s of at most %d items" % (rule[0], rule[2]))
+    if want is list:
+        for i, item in enumerate(value):
+            _check(rule[1], item, "%s[%d]" % (path, i))
+    else:
+        for key in value:
+            if len(key) > 32:
+                raise _bad(path, key, "keyed by text of at most 32 bytes")
+            _check(rule[1], value[key], path + "." + key)
+
+
+def _check(rule, value, path: str) -> None:
+    kind = rule[0]
+    if kind == "int" or kind == "num":
+        _check_number(rule, value, path)
+    elif kind == "bool":
+        if not isinstance(value, bool):
+            raise _bad(path, value, "true or false")
+    elif kind == "list" or kind == "map":
+        _check_items(rule, value, path)
+    elif kind == "obj":
+        if not isinstance(value, dict):
+            raise _bad(path, value, "an object")
+        _check_fields(rule[1], value, path + ".")
+    else:
+        _check_text(rule, value, path)
+
+
+def _check_fields(fields, value, prefix: str) -> None:
+    for name in fields:
+        rule = fields[name]
+        optional = name[-1] == "?"
+        key = name[:-1] if optional else name
+        item = value.get(key)
+        if item is None:
+            if not optional:
+                raise WireError("bad_field", "%s is missing" % (prefix + key))
+        else:
+            _check(rule, item, prefix + key)
+
+
+def check_message(message: dict, types: dict) -> dict:
+    """Raise WireError unless `message` is one of `types` (FROM_DEVICE or FROM_HUB) with right fields; return it."""
+    kind = message.get("type")
+    if not isinstance(kind, str) or kind not in types:
+        raise WireError(
+            "unknown_type", "message type %s is not one of %s" % (repr(kind)[:60], ", ".join(sorted(types)))
+        )
+    if kind == "hello" or kind == "welcome":
+        version = message.get("protocol")
+        # Before every other field: a later version may have other fields.
+        if isinstance(version, int) and not isinstance(version, bool) and version != PROTOCOL:
+            raise WireError(
+                "unsupported_version", "peer speaks protocol %d; this side speaks %d" % (version, PROTOCOL)
+            )
+    _check_fields(types[kind], message, kind + ".")
+    return message
+
+
+def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
+    """A text frame -> checked message; WireError too_long, bad_json, unknown_type, unsupported_version, bad_field."""
+    size = len(data.encode()) if isinstance(data, str) else len(data)
+    if size > MAX_TEXT:
+        raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (size, MAX_TEXT))
+    try:
+        message = json.loads(data)
+    # RuntimeError is MicroPython's word for nesting too deep, RecursionError CPython's; UnicodeError is a ValueError.
+    except (ValueError, RuntimeError) as e:
+        raise WireError("bad_json", "message is not JSON: %s" % str(e)[:100])
+    if not isinstance(message, dict):
+        raise WireError("bad_json", "message is JSON, but not an object")
+    return check_message(message, types)
+
+
+def encode_message(message: dict, types: dict) -> str:
+    """A checked message -> the text frame to send; WireError where our own side would break the protocol."""
+    text = json.dumps(check_message(message, types))
+    if len(text) > MAX_TEXT:
+        raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (len(text), MAX_TEXT))
+    return text
+
+
+def error_message(code: str, message: str, fatal: bool) -> dict:
+    """An `error` message; unsupported_version also says what this side speaks."""
+    # 512 bytes is the field's limit, and a character has at most four.
+    out = {"type": "error", "code": code, "message": message[:120], "fatal": fatal}
+    if len(message.encode()) <= 512:
+        out["message"] = message
+    if code == "unsupported_version":
+        out["supported"] = [PROTOCOL]
+    return out
