@@ -1,7 +1,7 @@
 """Who may hear what: privacy modes, the ceiling and mute, decided on the device. Pure.
 
-The hub may make a device more private at any time. Only the button or USB may raise it above its ceiling or end a
-mute that was made at the button; nothing that comes over the link can.
+The hub may make a device more private at any time. Only the button or USB may raise it above its
+ceiling or end a mute that was made at the button; nothing that comes over the link can.
 """
 
 from minerva.wire import MODES
@@ -15,7 +15,7 @@ def rank(mode: str) -> int:
 
 
 class Privacy:
-    """The device's privacy state: `mode` (what the owner or hub chose), `muted` ("off", "hub" or "button")."""
+    """The device's privacy state: `mode` (as chosen) and `muted` ("off", "hub" or "button")."""
 
     def __init__(self, ceiling: str, modes: tuple, mode: str = "", muted: str = "off"):
         if ceiling not in MODES:
@@ -39,7 +39,7 @@ class Privacy:
         return "mute" if self.muted != "off" else self.mode
 
     def ask(self, mode: str):
-        """The hub asks for a mode: (changed, error code or None, text). The mode is set as far as it is allowed."""
+        """The hub asks for a mode: (changed, error code or None, text); set as far as allowed."""
         before = self.mode
         code = None
         text = ""

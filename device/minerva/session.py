@@ -1,4 +1,4 @@
-"""The device's side of the link as a state machine: text in, events and text out; the caller owns the socket. Pure.
+"""The device's side of the link as a state machine: text in, events and text out. Pure; the caller owns the socket.
 
     session = Session(identity, privacy)
     send(session.open(time_ms, boot_state))      # hello
@@ -6,8 +6,7 @@
     for text in session.take_outgoing(): send    # refusals and answers the session decided on
 
 Events are tuples whose first item is a name: ("welcome", message), ("config", message), ("mode", mode),
-("muted", state), ("ack", stream, seq), ("health_ack", n), ("play", message), ("update", message), ("error", message),
-("closed", code, text). After "closed" the connection is to be closed; a new link begins with open().
+("muted", state), ("ack", stream, seq), ("health_ack", n), ("error", message), ("closed", code, text). After "closed" the connection is to be closed; a new link begins with open().
 """
 
 from minerva.wire import (
@@ -43,7 +42,7 @@ SILENCE_TIMEOUT_MS = 45000  # three of the hub's 15 s pings
 
 
 class Session:
-    """One device's link. `identity` is the fixed part of hello: device, token, boot_id, firmware, slot, kinds."""
+    """One device's link. `identity`, of hello: device, token, boot_id, firmware, slot, kinds."""
 
     def __init__(self, identity: dict, privacy):
         self.identity = identity

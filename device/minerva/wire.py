@@ -1,6 +1,6 @@
 """Protocol v1 on the wire: media packets and control messages, the same code on the board and in the hub.
 
-docs/protocol.md is the specification and tests/vectors/ the truth. Bytes and text in, plain values out; no I/O.
+docs/protocol.md is the specification and tests/vectors/ the truth. Bytes and text in, values out; no I/O.
 Everything a peer sends is bounded here; a violation raises WireError with a code of docs/protocol.md.
 """
 
@@ -68,7 +68,7 @@ _MAX_TIME = 1 << 53  # JSON numbers are exact to here; 285,000 years
 
 
 class WireError(Exception):
-    """A peer's message breaks the protocol; `code` is one of ERROR_CODES, the text says what and the limit."""
+    """A peer's message breaks the protocol; `code` is one of ERROR_CODES, the text names the limit."""
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
@@ -76,7 +76,7 @@ class WireError(Exception):
         self.message = message
 
 
-# --- media ---------------------------------------------------------------------------------------------------
+# --- media ------------------------------------------------------------------------------------------
 
 
 def payload_size(kind: int, frames: int) -> int:
@@ -125,7 +125,7 @@ def encode_media(
 
 
 def decode_media(data: "bytes | bytearray | memoryview"):
-    """Packet -> (kind, flags, stream, frames, seq, time_ms, payload memoryview); WireError when it is not one."""
+    """Packet -> (kind, flags, stream, frames, seq, time_ms, payload memoryview); or WireError."""
     size = len(data)
     if size > MAX_MEDIA:
         raise WireError("too_long", "packet of %d bytes exceeds the %d-byte limit" % (size, MAX_MEDIA))
@@ -150,11 +150,11 @@ def serial_diff(a: int, b: int) -> int:
     return d - (1 << 32) if d & 0x80000000 else d
 
 
-# --- control messages ----------------------------------------------------------------------------------------
+# --- control messages -------------------------------------------------------------------------------
 #
-# A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, high), ("num", low, high), ("bool",),
-# ("enum", values), ("list", rule, max items), ("map", rule, max items), ("obj", fields). A field whose name ends in "?" may be
-# absent or null. Fields that a rule does not name are ignored, so that v1 can grow.
+# A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, high), ("num", low, high),
+# ("bool",), ("enum", values), ("list", rule, max items), ("map", rule, max items), ("obj", fields). A field
+# whose name ends in "?" may be absent or null. Other fields are ignored, so that v1 can grow.
 
 _TIME = ("int", 0, _MAX_TIME)
 _COUNT = ("int", 0, _MAX_TIME)
@@ -332,7 +332,7 @@ def _check_fields(fields, value, prefix: str) -> None:
 
 
 def check_message(message: dict, types: dict) -> dict:
-    """Raise WireError unless `message` is one of `types` (FROM_DEVICE or FROM_HUB) with right fields; return it."""
+    """Return `message` when it is one of `types` (FROM_DEVICE or FROM_HUB) with right fields, or WireError."""
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in types:
         raise WireError(
@@ -350,13 +350,13 @@ def check_message(message: dict, types: dict) -> dict:
 
 
 def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
-    """A text frame -> checked message; WireError too_long, bad_json, unknown_type, unsupported_version, bad_field."""
+    """A text frame -> checked message; or WireError: too_long, bad_json, unknown_type, bad_field…"""
     size = len(data.encode()) if isinstance(data, str) else len(data)
     if size > MAX_TEXT:
         raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (size, MAX_TEXT))
     try:
         message = json.loads(data)
-    # RuntimeError is MicroPython's word for nesting too deep, RecursionError CPython's; UnicodeError is a ValueError.
+    # Nested too deep: RuntimeError in MicroPython, RecursionError (one of those) in CPython.
     except (ValueError, RuntimeError) as e:
         raise WireError("bad_json", "message is not JSON: %s" % str(e)[:100])
     if not isinstance(message, dict):

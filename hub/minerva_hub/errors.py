@@ -8,11 +8,11 @@ class MinervaError(Exception):
 
 
 class UserError(MinervaError):
-    """Something the owner gave (a setting, a file, an argument) cannot be used; the text says what is allowed."""
+    """Something the owner gave (a setting, a file, an argument) cannot be used; says what is allowed."""
 
 
 class ConfigError(UserError):
-    """A setting is unknown, of the wrong type or out of range; names the file, the key and what is allowed."""
+    """A setting is unknown, mistyped or out of range; names the file, the key and what is allowed."""
 
 
 class AudioFileError(UserError):

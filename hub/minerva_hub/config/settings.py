@@ -1,4 +1,4 @@
-"""The settings themselves. minerva.toml, the environment and the command's flags all derive from these structs.
+"""The settings themselves: minerva.toml, the environment and the command's flags derive from these structs.
 
 A field's bounds and help stand in its `Annotated[..., Meta(...)]`, once, for all three.
 """
