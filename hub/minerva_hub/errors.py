@@ -44,3 +44,11 @@ class StoreFullError(StoreError):
 
 class NewerDatabaseError(StoreError):
     """The database was written by a newer Minerva; it is left untouched."""
+
+
+class UnknownSessionError(StoreError):
+    """The session does not exist, or its owner deleted it while it went on: begin another."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the database too long: nothing was stored, the write may be tried again."""
