@@ -1,4 +1,4 @@
-"""The device's side of the link as a state machine: text in, events and text out. Pure; the caller owns the socket.
+"""The device's side of the link as a state machine: text in, events and text out. Pure.
 
     session = Session(identity, privacy)
     send(session.open(time_ms, boot_state))      # hello
@@ -6,7 +6,8 @@
     for text in session.take_outgoing(): send    # refusals and answers the session decided on
 
 Events are tuples whose first item is a name: ("welcome", message), ("config", message), ("mode", mode),
-("muted", state), ("ack", stream, seq), ("health_ack", n), ("error", message), ("closed", code, text). After "closed" the connection is to be closed; a new link begins with open().
+("muted", state), ("ack", stream, seq), ("health_ack", n), ("error", message), ("closed", code, text).
+After "closed" the connection is to be closed; a new link begins with open().
 """
 
 from minerva.wire import (

@@ -332,7 +332,7 @@ def _check_fields(fields, value, prefix: str) -> None:
 
 
 def check_message(message: dict, types: dict) -> dict:
-    """Return `message` when it is one of `types` (FROM_DEVICE or FROM_HUB) with right fields, or WireError."""
+    """The message when it is one of `types` (FROM_DEVICE or FROM_HUB) with right fields, else WireError."""
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in types:
         raise WireError(
@@ -350,7 +350,7 @@ def check_message(message: dict, types: dict) -> dict:
 
 
 def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
-    """A text frame -> checked message; or WireError: too_long, bad_json, unknown_type, bad_field…"""
+    """A text frame -> checked message; or WireError: too_long, bad_json, unknown_type, bad_field."""
     size = len(data.encode()) if isinstance(data, str) else len(data)
     if size > MAX_TEXT:
         raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (size, MAX_TEXT))
