@@ -1,6 +1,6 @@
 """Writes media.json and control.json; `--check` compares the committed files with what it would write.
 
-The vectors marked `by: hand` were derived from docs/protocol.md without the codec and are kept literally below.
+Vectors marked `by: hand` were derived from docs/protocol.md without the codec and stand literally below.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def hand_media() -> list[dict]:
     # predictor -1000 (18 fc), step index 88 (58),
     # a zero, then 2 x 160 bytes.
     adpcm = "02020002" + "00000040" + "01000040" + "18fc5800" + "07" * 320
-    # logmel_u8: kind 03, no flags, stream 5, ten frames, the last number and the last millisecond before the wraps.
+    # logmel_u8: kind 03, no flags, stream 5, ten frames, the last number and millisecond before they wrap.
     mel = "0300050a" + "ffffffff" + "ffffffff" + "".join(f"{i % 256:02x}" for i in range(640))
     return [
         {
