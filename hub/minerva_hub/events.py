@@ -104,12 +104,18 @@ class ResumePoint(Record, frozen=True, kw_only=True):
 
 
 class DeviceRecord(Record, frozen=True, kw_only=True):
-    """A device as registered; the token itself is never kept, only its hash."""
+    """A device as registered; the token itself is never kept, only its hash.
+
+    `mode` is the privacy mode that the owner chose on the hub (None: whatever the device says), `muted` whether
+    the owner muted it there; both outlive a restart of either side.
+    """
 
     id: str
     room: str
     token_hash: str
     created_ms: int
+    mode: Mode | None = None
+    muted: bool = False
 
 
 class DeviceInfo(Record, frozen=True, kw_only=True):
@@ -213,6 +219,12 @@ class SpeakersChanged(Event, frozen=True, kw_only=True, tag="speakers"):
     speakers: dict[str, str]
 
 
+class SessionRemoved(Event, frozen=True, kw_only=True, tag="session_removed"):
+    """A session was deleted with all that was said in it; whoever shows it takes it away."""
+
+    id: int
+
+
 class DeviceChanged(Event, frozen=True, kw_only=True, tag="device"):
     """A device came, went or changed its state."""
 
@@ -243,9 +255,27 @@ BusEvent = (
     | Level
     | SoundHeard
     | SessionChanged
+    | SessionRemoved
     | SpeakersChanged
     | DeviceChanged
     | DeviceRemoved
     | GapRecorded
     | HealthChanged
 )
+
+
+class Snapshot(Event, frozen=True, kw_only=True, tag="snapshot"):
+    """How things stand when a client of /api/events connects: the first event, later ones change it."""
+
+    devices: tuple[DeviceInfo, ...]
+    health: HubHealth
+    speaking: tuple[Speaking, ...]
+
+
+class Dropped(Event, frozen=True, kw_only=True, tag="dropped"):
+    """A client of /api/events read too slowly: `count` events since the last of these were not sent to it."""
+
+    count: int
+
+
+StreamEvent = BusEvent | Snapshot | Dropped

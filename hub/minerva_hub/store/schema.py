@@ -15,7 +15,8 @@ MIN_SQLITE = (3, 37, 0)  # STRICT tables
 _VERSION_1 = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     """CREATE TABLE devices (
-        id TEXT PRIMARY KEY, room TEXT NOT NULL, token_hash TEXT NOT NULL, created_ms INTEGER NOT NULL
+        id TEXT PRIMARY KEY, room TEXT NOT NULL, token_hash TEXT NOT NULL, created_ms INTEGER NOT NULL,
+        mode TEXT, muted INTEGER NOT NULL
     ) STRICT""",
     """CREATE TABLE sessions (
         id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, room TEXT NOT NULL,

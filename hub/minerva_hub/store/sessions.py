@@ -32,19 +32,26 @@ def _session(row: tuple[int, str, str, int, int | None, int, str | None]) -> Ses
 
 def add_device(conn: sqlite3.Connection, record: DeviceRecord) -> None:
     """Raises StoreError when the id is taken."""
-    row = (record.id, record.room, record.token_hash, record.created_ms)
-    if not conn.execute("INSERT OR IGNORE INTO devices VALUES (?, ?, ?, ?)", row).rowcount:
+    row = (record.id, record.room, record.token_hash, record.created_ms, record.mode, record.muted)
+    if not conn.execute("INSERT OR IGNORE INTO devices VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
         raise StoreError(f"device {record.id!r} is registered already")
 
 
 def devices(conn: sqlite3.Connection, id_: str | None = None) -> list[DeviceRecord]:
     """All devices by id, or the one asked for."""
-    query = Query("SELECT id, room, token_hash, created_ms FROM devices")
+    query = Query("SELECT id, room, token_hash, created_ms, mode, muted FROM devices")
     query.where("id = ?", id_)
     return [
-        DeviceRecord(id=id_, room=room, token_hash=token_hash, created_ms=created_ms)
-        for id_, room, token_hash, created_ms in query.run(conn, "ORDER BY id")
+        DeviceRecord(
+            id=id_, room=room, token_hash=token_hash, created_ms=created_ms, mode=mode, muted=bool(muted)
+        )
+        for id_, room, token_hash, created_ms, mode, muted in query.run(conn, "ORDER BY id")
     ]
+
+
+def set_wish(conn: sqlite3.Connection, id_: str, mode: str | None, muted: bool) -> None:
+    """Keep the privacy mode and mute that the owner chose for a device; one that is gone is ignored."""
+    conn.execute("UPDATE devices SET mode = ?, muted = ? WHERE id = ?", (mode, muted, id_))
 
 
 def remove_device(conn: sqlite3.Connection, id_: str) -> bool:

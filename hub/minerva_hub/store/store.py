@@ -10,6 +10,7 @@ from types import MappingProxyType
 from minerva_hub.events import (
     DeviceRecord,
     Gap,
+    Mode,
     NewSound,
     NewUtterance,
     ResumePoint,
@@ -68,6 +69,10 @@ class Store:
     async def remove_device(self, id_: str) -> bool:
         """Forget a device; what it heard stays. False: there was none."""
         return await self._db.write(lambda conn: sessions.remove_device(conn, id_))
+
+    async def set_wish(self, id_: str, mode: Mode | None, muted: bool) -> None:
+        """Keep the privacy mode (None: the device's own) and the mute that the owner chose for a device."""
+        await self._db.write(lambda conn: sessions.set_wish(conn, id_, mode, muted))
 
     async def begin_session(self, device: str, room: str, start_ms: int) -> Session:
         """Begin a conversation."""
