@@ -1,0 +1,5 @@
+"""Speech in a stream: the detector and the rules that make segments of its probabilities."""
+
+from minerva_hub.segment.vad import VadBank
+
+__all__ = ["VadBank"]
