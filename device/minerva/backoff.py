@@ -1,0 +1,26 @@
+"""How long to wait before trying again: longer each time, never quite regular, short again after success. Pure."""
+
+FIRST_MS = 300  # a hub that restarts is found again within a stock ring's five seconds
+CAP_MS = 10000  # a LAN: a try costs next to nothing
+_GROWTH_PERCENT = 160
+_JITTER_PERCENT = 20  # so that devices do not come back in step after a power cut
+
+
+class Backoff:
+    """`next_ms()` gives each next pause; `reset()` after a success. `random(n)` gives 0 <= r < n."""
+
+    def __init__(self, random, first_ms: int = FIRST_MS, cap_ms: int = CAP_MS):
+        self._random = random
+        self._first_ms = first_ms
+        self._cap_ms = cap_ms
+        self._step_ms = first_ms
+
+    def next_ms(self) -> int:
+        """The pause before the next try: 0.3, 0.5, 0.8 … 10 s, each up to a fifth longer or shorter."""
+        step = self._step_ms
+        self._step_ms = min(self._cap_ms, step * _GROWTH_PERCENT // 100)
+        return step * (100 - _JITTER_PERCENT + self._random(2 * _JITTER_PERCENT + 1)) // 100
+
+    def reset(self) -> None:
+        """It worked: begin with the shortest pause again."""
+        self._step_ms = self._first_ms
