@@ -92,14 +92,15 @@ class Gap(Record, frozen=True, kw_only=True):
 class ResumePoint(Record, frozen=True, kw_only=True):
     """The last packet of a stream that is settled: transcribed and committed, or judged not speech.
 
-    `clock_offset_ms` maps the boot's device time to UTC, so that packets resent after a hub restart keep
-    their true time.
+    `end_ms` is when that packet ended. `clock_offset_ms` maps the boot's device time to UTC, so that packets
+    resent after a hub restart keep their true time.
     """
 
     device: str
     boot_id: str
     stream: int
     seq: int
+    end_ms: int
     clock_offset_ms: int
 
 

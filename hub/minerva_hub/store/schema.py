@@ -59,7 +59,8 @@ _VERSION_1 = (
     "CREATE INDEX gaps_by_device ON gaps (device, start_ms)",
     """CREATE TABLE resume (
         device TEXT NOT NULL, boot_id TEXT NOT NULL, stream INTEGER NOT NULL,
-        seq INTEGER NOT NULL CHECK (seq BETWEEN 0 AND 4294967295), clock_offset_ms INTEGER NOT NULL,
+        seq INTEGER NOT NULL CHECK (seq BETWEEN 0 AND 4294967295), end_ms INTEGER NOT NULL,
+        clock_offset_ms INTEGER NOT NULL,
         UNIQUE (device, boot_id, stream)
     ) STRICT""",
 )

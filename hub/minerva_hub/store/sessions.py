@@ -112,10 +112,17 @@ def sessions(
 
 
 def delete_session(conn: sqlite3.Connection, id_: int) -> bool:
-    """Delete a conversation: rows, words and the search index's text. False: there was none."""
+    """Delete a conversation; its words stay in the search index's older parts until `purge`. False: none."""
     if not conn.execute("DELETE FROM sessions WHERE id = ?", (id_,)).rowcount:
         return False
-    # A deletion leaves the words in FTS5's older segments until these are merged.
+    conn.execute("INSERT OR REPLACE INTO meta VALUES ('purge_due', '1')")
+    return True
+
+
+def purge(conn: sqlite3.Connection) -> bool:
+    """Merge the search index so that it keeps no deleted word, where that is due. False: it was not."""
+    if not conn.execute("DELETE FROM meta WHERE key = 'purge_due'").rowcount:
+        return False
     conn.execute("INSERT INTO utterance_text (utterance_text) VALUES ('optimize')")
     return True
 
@@ -123,11 +130,12 @@ def delete_session(conn: sqlite3.Connection, id_: int) -> bool:
 def save_resume(conn: sqlite3.Connection, point: ResumePoint) -> None:
     """Move a resume point forwards, by u32 serial arithmetic; one that lies behind is ignored."""
     conn.execute(
-        """INSERT INTO resume (device, boot_id, stream, seq, clock_offset_ms) VALUES (?, ?, ?, ?, ?)
+        """INSERT INTO resume (device, boot_id, stream, seq, end_ms, clock_offset_ms)
+        VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT (device, boot_id, stream) DO UPDATE
-        SET seq = excluded.seq, clock_offset_ms = excluded.clock_offset_ms
+        SET seq = excluded.seq, end_ms = excluded.end_ms, clock_offset_ms = excluded.clock_offset_ms
         WHERE ((excluded.seq - seq) & 4294967295) < 2147483648""",
-        (point.device, point.boot_id, point.stream, point.seq, point.clock_offset_ms),
+        (point.device, point.boot_id, point.stream, point.seq, point.end_ms, point.clock_offset_ms),
     )
     conn.execute(
         """DELETE FROM resume WHERE device = ?1 AND boot_id NOT IN (
@@ -140,9 +148,11 @@ def save_resume(conn: sqlite3.Connection, point: ResumePoint) -> None:
 def resume(conn: sqlite3.Connection, device: str, boot_id: str, stream: int) -> ResumePoint | None:
     """The last settled packet of a stream of a boot."""
     row = conn.execute(
-        "SELECT seq, clock_offset_ms FROM resume WHERE device = ? AND boot_id = ? AND stream = ?",
+        "SELECT seq, end_ms, clock_offset_ms FROM resume WHERE device = ? AND boot_id = ? AND stream = ?",
         (device, boot_id, stream),
     ).fetchone()
     if row is None:
         return None
-    return ResumePoint(device=device, boot_id=boot_id, stream=stream, seq=row[0], clock_offset_ms=row[1])
+    return ResumePoint(
+        device=device, boot_id=boot_id, stream=stream, seq=row[0], end_ms=row[1], clock_offset_ms=row[2]
+    )

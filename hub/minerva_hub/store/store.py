@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from minerva_hub.errors import StoreBusyError, StoreFullError
 from minerva_hub.events import (
     DeviceRecord,
     Gap,
@@ -20,6 +22,8 @@ from minerva_hub.events import (
 )
 from minerva_hub.store import sessions, timeline
 from minerva_hub.store.database import Database
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "minerva.db"
 _NOTHING: Mapping[int, str] = MappingProxyType({})
@@ -42,7 +46,9 @@ class Store:
         Raises NewerDatabaseError, leaving the file as it is, when a newer Minerva wrote it.
         """
         loop = asyncio.get_running_loop()
-        return cls(await asyncio.to_thread(Database, folder / FILE_NAME, loop, max_bytes))
+        store = cls(await asyncio.to_thread(Database, folder / FILE_NAME, loop, max_bytes))
+        await store._purge()
+        return store
 
     async def close(self) -> None:
         """Finish the writes under way and close the file."""
@@ -105,11 +111,20 @@ class Store:
         )
 
     async def delete_session(self, id_: int) -> bool:
-        """Delete a conversation so that its text is nowhere in the files any more. False: there was none."""
+        """Delete a conversation so that its text is nowhere in the files any more. False: there was none.
+
+        On a full disk the last traces go at the next deletion or start.
+        """
         deleted = await self._db.write(lambda conn: sessions.delete_session(conn, id_))
-        if deleted:
-            await self._db.empty_log()
+        await self._purge()
         return deleted
+
+    async def _purge(self) -> None:
+        try:
+            if await self._db.write(sessions.purge):
+                await self._db.empty_log()
+        except (StoreFullError, StoreBusyError) as exc:
+            log.warning("words of deleted conversations stay in the search index for now: %s", exc)
 
     async def commit(
         self,
