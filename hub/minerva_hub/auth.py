@@ -1,0 +1,28 @@
+"""Who may link: device tokens, of which only hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+from minerva_hub.events import DeviceRecord
+
+_NOBODY = "sha256:" + "0" * 64
+
+
+def new_token() -> str:
+    """A device token: 256 random bits as 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a token. A plain hash is enough for 256 random bits: there is nothing to guess."""
+    return "sha256:" + hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_authorised(record: DeviceRecord | None, token: str) -> bool:
+    """Whether `token` is that device's, compared in constant time; an unknown device takes as long."""
+    kept = _NOBODY if record is None else record.token_hash
+    same = hmac.compare_digest(hash_token(token), kept)
+    return same and record is not None
