@@ -1,10 +1,10 @@
 """The Silero VAD network that faster-whisper carries, rebuilt so that one call serves many streams.
 
 The file holds a *sequence* model: its batch axis is time for one stream (h and c are [1,1,128]), so 500
-streams would be 500 calls. The same weights are put into a graph whose batch axis is streams, one window each.
+streams would be 500 calls. The same weights are put into a graph whose batch axis is streams, a window each.
 The convolutions become matrix products on the way, as onnxruntime's convolution over 1 to 4 frames is mostly
-overhead: 11 µs a window in a batch of 64 against 47 µs, one thread of a Xeon with AVX-512. `load` compares the
-result with the original.
+overhead: 12 µs a window in a batch of 64 against 47 µs, one thread of a Xeon with AVX-512. `load` compares
+the result with the original.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ HIDDEN: Final = 128  # size of each of the two LSTM states
 _ASSET: Final = "silero_vad_v6.onnx"
 _TOLERANCE: Final = 1e-4  # of a probability; single precision in another order of summation gives about 1e-6
 
-# STFT of 4 frames of 256 (hop 128), magnitudes, four convolutions over the frames (4, 4, 2, 1), one LSTM step,
-# one sigmoid. A product with `taps` side by side is a convolution; taps that only ever meet padding are left out.
+# STFT of 4 frames of 256 (hop 128), magnitudes, four convolutions over the frames (4, 4, 2, 1), one LSTM
+# step, one sigmoid. A product with `taps` side by side is a convolution; taps that only meet padding are left out.
 _GRAPH: Final = """
 <ir_version: 8, opset_import: ["" : 18]>
 vad (float[n, 576] window, float[n, 128] h, float[n, 128] c)
@@ -153,12 +153,11 @@ def _rebuilt(path: Path) -> onnx.ModelProto:
             raise EngineUnavailableError(
                 f"{path}: not the Silero VAD network known here: {name} is {what}, it should be {shape}"
             )
-        return found
+        return np.asarray(found)
 
     def conv(layer: int, outputs: int, inputs: int, taps: slice) -> npt.NDArray[Any]:
         kernel = take(f"encoder.conv_layers.{layer}.weight", outputs, inputs, 3)[:, :, taps]
-        product: npt.NDArray[Any] = kernel.transpose(2, 1, 0).reshape(-1, outputs)
-        return product
+        return kernel.transpose(2, 1, 0).reshape(-1, outputs)
 
     input_bias, hidden_bias = np.split(take("onnx::LSTM_211", 1, 8 * HIDDEN)[0], 2)
     gate_inputs = [take(name, 1, 4 * HIDDEN, HIDDEN)[0] for name in ("onnx::LSTM_209", "onnx::LSTM_210")]

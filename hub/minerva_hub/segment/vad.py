@@ -41,10 +41,10 @@ class VadBank:
         self.reset(slot)
         return slot
 
-    def reset(self, slot: int) -> None:
-        """Forget what the slot heard."""
-        self._h[slot] = 0
-        self._c[slot] = 0
+    def reset(self, slots: int | Slots) -> None:
+        """Forget what the slot heard, or each of several."""
+        self._h[slots] = 0
+        self._c[slots] = 0
 
     def close(self, slot: int) -> None:
         """Give the slot back."""
