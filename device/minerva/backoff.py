@@ -1,4 +1,4 @@
-"""How long to wait before trying again: longer each time, never quite regular, short again after success. Pure."""
+"""How long to wait before the next try: longer each time, never quite regular, short after success. Pure."""
 
 FIRST_MS = 300  # a hub that restarts is found again within a stock ring's five seconds
 CAP_MS = 10000  # a LAN: a try costs next to nothing

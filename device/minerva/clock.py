@@ -1,7 +1,7 @@
 """Device time: milliseconds since boot, counted by samples and kept honest by the ticks. Pure.
 
-On a 32-bit MicroPython a number past 2^30 lives on the heap, so the time is kept as two 16-bit halves and written
-to packets as such; `time_ms` puts it together for messages, where an allocation does not matter.
+On a 32-bit MicroPython a number past 2^30 lives on the heap, so the time is kept as two 16-bit halves and
+written to packets as such; `time_ms` puts it together for messages, where an allocation does not matter.
 """
 
 from minerva.port import ticks_add, ticks_diff
@@ -58,7 +58,7 @@ class SampleClock:
         self._anchored = False
 
     def check(self, clock: DeviceClock, ticks: int, pending_ms: int) -> bool:
-        """All samples were read at `ticks`, `pending_ms` of them not yet framed: True when it had to be anchored anew."""
+        """All samples were read at `ticks`, `pending_ms` of them not yet framed: True when anchored anew."""
         if not self._anchored:
             self._anchor(clock, ticks, pending_ms)
             self._anchored = True

@@ -4,7 +4,7 @@ A MEMS microphone is quiet: an INMP441 gives speech at 60 dB SPL at -60 dBFS, 23
 bits it has are kept through the high-pass filter and the board's gain, and rounded to 16 only then.
 """
 
-from minerva.port import micropython, ptr8, ptr16  # noqa: F401 - ptr8, ptr16 are viper's names
+from minerva.port import micropython, ptr8, ptr16
 
 # Level of a frame of digital silence: one LSB in one sample of 320. Below it there is nothing.
 SILENCE_CDB = -11536
@@ -16,7 +16,7 @@ MAX_GAIN_DB = 48
 
 def gain_factor(gain_db: float) -> int:
     """Gain in dB (-12 to 48) -> the factor `condition` takes: 128 for each unit of 16-bit gain."""
-    return int(round(128 * 10 ** (gain_db / 20)))
+    return round(128 * 10 ** (gain_db / 20))
 
 
 def new_filter() -> bytearray:
@@ -26,7 +26,7 @@ def new_filter() -> bytearray:
 
 @micropython.viper
 def condition(raw: ptr16, count: int, pcm: ptr16, at: int, state: ptr16, factor: int):
-    """32-bit left-justified samples raw[:count] -> int16 into pcm[at:at+count]: high-pass, gain, saturation."""
+    """Left-justified samples raw[:count] -> int16 in pcm[at:at+count]: high-pass, gain, saturation."""
     dc = ((int(state[1]) ^ 0x8000) - 0x8000) << 16 | int(state[0])
     # |y| is cut to where y * factor just fills 31 bits, so that the product cannot wrap.
     limit = 0x3FFF0000 // factor
@@ -94,7 +94,7 @@ def measure(pcm: ptr16, peak: ptr16) -> int:
         exponent -= 1
     f = mantissa - 0x8000
     f += ((f * (0x8000 - f)) >> 15) * 11263 >> 15
-    # Q10 log2 -> hundredths of a dB (301.03 for each power of two), then relative to 320 samples of full scale
+    # Q10 log2 -> hundredths of a dB (301.03 for each power of two), relative to 320 samples of full scale
     return ((((exponent << 10) + (f >> 5)) * 9633) >> 15) - 11536
 
 

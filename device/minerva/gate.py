@@ -1,10 +1,12 @@
 """When is there something to hear? A gate relative to a tracked noise floor, never to absolute levels. Pure.
 
-Fed with the level of each 20 ms frame in hundredths of a dB. It opens for a rise that lasts (speech) and for any
-single frame 12 dB over the floor (a transient: alarm, doorbell, clap), which holds it for 2 s. Nothing is allocated.
+Fed with the level of each 20 ms frame in hundredths of a dB. It opens for a rise that lasts (speech) and for
+any single frame 12 dB over the floor (a transient: alarm, doorbell, clap), which holds it for 2 s. Nothing
+is allocated.
 
-The floor is the quietest the room has been in the last ten seconds: words have gaps, so speech does not lift it.
-A level that keeps steady for three seconds is a new noise, a fan that started, and becomes the floor at once.
+The floor is the quietest the room has been in the last ten seconds: words have gaps, so speech does not lift
+it. A level that keeps steady for three seconds is a new noise, a fan that started, and becomes the floor at
+once.
 """
 
 from array import array
@@ -26,7 +28,7 @@ _UNKNOWN = 32767
 
 
 class Gate:
-    """`update` with each frame's level; then `open`, `transient` (a loud sound is on) and `floor_cdb` are current."""
+    """`update` with each level; then `open`, `transient` (a loud sound is on) and `floor_cdb` are current."""
 
     def __init__(self):
         self.open = False
@@ -67,7 +69,7 @@ class Gate:
                 self._rise += 1
         elif self._rise:
             self._rise -= 1
-        if self._rise == SPEECH_FRAMES or self.open and over >= HOLD_CDB:
+        if self._rise == SPEECH_FRAMES or (self.open and over >= HOLD_CDB):
             self._hold = HANGOVER_FRAMES
         elif self._hold:
             self._hold -= 1

@@ -1,8 +1,8 @@
 """What MicroPython and CPython name differently, so that one source runs under both. Pure.
 
-Under MicroPython these are the interpreter's own; `@micropython.viper` is taken by its compiler. Under CPython
-viper becomes a wrapper that casts the arguments as their annotations say, so that the same loops run, slowly.
-Loops keep every product within 31 bits and mask what they store; both then agree to the bit.
+Under MicroPython these are the interpreter's own; `@micropython.viper` is taken by its compiler. Under
+CPython viper becomes a wrapper that casts the arguments as their annotations say, so that the same loops
+run, slowly. Loops keep every product within 31 bits and mask what they store; both then agree to the bit.
 """
 
 import gc
@@ -11,9 +11,10 @@ import sys
 MICROPYTHON = sys.implementation.name == "micropython"
 
 if MICROPYTHON:
-    import micropython
     from asyncio import sleep_ms
     from time import ticks_add, ticks_diff, ticks_ms
+
+    import micropython
 
     ptr8 = ptr16 = None  # names in annotations; the viper compiler knows them by itself
 
@@ -21,9 +22,18 @@ if MICROPYTHON:
         """Bytes free on the heap."""
         return gc.mem_free()
 
+    def print_exception(e: BaseException) -> None:
+        """An error with its traceback, to the log."""
+        sys.print_exception(e)
+
 else:
     import asyncio
     import time
+    import traceback
+
+    def print_exception(e: BaseException) -> None:
+        """An error with its traceback, to the log."""
+        traceback.print_exception(e)
 
     _HALF = 1 << 29  # MicroPython's ticks wrap at 2^30
 
@@ -50,7 +60,7 @@ else:
     ptr8 = "B"
     ptr16 = "H"
 
-    class micropython:  # noqa: N801 - stands for the module of that name
+    class micropython:
         """The part of the module `micropython` that Minerva uses."""
 
         @staticmethod
@@ -69,3 +79,35 @@ else:
             run.__name__ = function.__name__
             run.__doc__ = function.__doc__
             return run
+
+
+if MICROPYTHON:
+    import select
+
+    class Readiness:
+        """Whether a stream has something to read; asking allocates nothing and does not wait."""
+
+        def __init__(self, stream):
+            self._poll = select.poll()
+            self._poll.register(stream, select.POLLIN)
+
+        def readable(self) -> bool:
+            """Whether a read would give something now."""
+            for _ in self._poll.ipoll(0):
+                return True
+            return False
+
+else:
+
+    class Readiness:
+        """The same for MicroPython's stream protocol in plain Python, as the virtual board's I2S has it."""
+
+        _POLL = 3  # MP_STREAM_POLL
+        _READ = 1
+
+        def __init__(self, stream):
+            self._stream = stream
+
+        def readable(self) -> bool:
+            """Whether a read would give something now."""
+            return bool(self._stream.ioctl(self._POLL, self._READ))

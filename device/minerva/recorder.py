@@ -1,9 +1,10 @@
-"""From the microphone's raw slots to packets in the ring: condition, measure, gate, encode, number, date. Pure.
+"""From the microphone's raw slots to packets in the ring, numbered and dated. Pure.
 
     recorder.feed(raw, size, ticks, caught_up)      # whatever the microphone had; nothing is allocated
 
-While the gate is closed the newest packets wait in a small pre-roll ring without a number; when it opens they go
-first. Whether a packet is for the hub is decided when it is complete, so a gate opens and closes between packets.
+While the gate is closed the newest packets wait in a small pre-roll ring without a number; when it opens
+they go first. Whether a packet is for the hub is decided when it is complete, so a gate opens and closes
+between packets.
 """
 
 from minerva.clock import DeviceClock, SampleClock
@@ -39,7 +40,7 @@ ALL = 2
 
 
 class Recorder:
-    """One microphone's stream. `ring` gets its packets; `clock` is the device's; `gain_db` the board's gain."""
+    """One microphone's stream: packets to `ring`, dates by the device's `clock`, the board's `gain_db`."""
 
     def __init__(self, ring: Ring, clock: DeviceClock, gain_db: float):
         self.ring = ring
@@ -88,7 +89,7 @@ class Recorder:
         self.configure(KINDS[kind], frames)
 
     def set_policy(self, policy: int) -> None:
-        """What happens to audio from now on. With NONE all audio that was not yet sent is forgotten, and counted."""
+        """What happens to audio from now on. With NONE what was not yet sent is forgotten, and counted."""
         if policy == NONE:
             self.forget()
         self.policy = policy
@@ -116,7 +117,7 @@ class Recorder:
         self._samples.stop()
 
     def feed(self, raw: "bytearray", size: int, ticks: int, caught_up: bool) -> None:
-        """raw[:size], whole 32-bit slots, at most RAW_BYTES, read at `ticks`; `caught_up`: the microphone had no more."""
+        """raw[:size], whole slots, at most RAW_BYTES, read at `ticks`; `caught_up`: there was no more."""
         count = size // SLOT_BYTES
         condition(raw, count, self._pcm, self._fill, self._filter, self._factor)
         self._fill += count
@@ -219,7 +220,7 @@ class Recorder:
         self.next_low = low
 
     def resume_after(self, seq: "int | None") -> int:
-        """The hub has settled everything up to `seq` (None: nothing): send again what the ring still has after it.
+        """The hub has settled all up to `seq` (None: nothing): send again what the ring has after it.
 
         Returns how many packets that are; a `seq` that was never used leaves nothing to send again.
         """

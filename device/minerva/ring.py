@@ -1,9 +1,10 @@
-"""The newest encoded packets in one block of bytes, oldest overwritten first, with a cursor on what was sent. Pure.
+"""The newest encoded packets in one block of bytes, with a cursor on what was sent. Pure.
 
-Nothing is allocated after construction. Records are a 16-bit size and the packet, and may wrap around the end.
+The oldest are overwritten first. Nothing is allocated after construction. Records are a 16-bit size and the
+packet, and may wrap around the end.
 """
 
-from minerva.port import micropython, ptr8  # noqa: F401 - ptr8 is viper's name
+from minerva.port import micropython, ptr8
 
 _SIZE = 2  # bytes of the size before each packet
 
@@ -72,7 +73,7 @@ class Ring:
         self.count -= 1
 
     def push(self, packet: "bytearray", size: int) -> None:
-        """Keep packet[:size], dropping the oldest ones that stand in its way. A size beyond the ring is a ValueError."""
+        """Keep packet[:size], dropping the oldest ones in its way. ValueError: larger than the ring."""
         need = size + _SIZE
         if need > self.capacity:
             raise ValueError("packet of %d bytes does not fit a ring of %d" % (size, self.capacity))
@@ -91,7 +92,7 @@ class Ring:
         self.unsent += 1
 
     def peek(self, target: "bytearray", at: int) -> int:
-        """Copy the oldest unsent packet to target[at:]; its size, or 0 when all were sent. IndexError: no room."""
+        """Copy the oldest unsent packet to target[at:]; its size, or 0 when all were sent."""
         if self.unsent == 0:
             return 0
         return self._read(self._cursor, target, at)

@@ -19,7 +19,7 @@ _REQUIRED = object()
 
 
 class Settings:
-    """Checked settings as attributes, named as the keys of the file; `scheme`, `host`, `port`, `path` from `url`."""
+    """Checked settings as attributes named as the keys; `scheme`, `host`, `port`, `path` from `url`."""
 
     def __init__(self, values: dict):
         self.device: str = values["device"]
@@ -45,7 +45,7 @@ def split_url(url: str) -> "tuple[str, str, int, str]":
     port = "443" if scheme == "wss" else "80"
     if authority.startswith("["):
         host, bracket, after = authority[1:].partition("]")
-        if not bracket or after and not after.startswith(":"):
+        if not bracket or (after and not after.startswith(":")):
             raise ValueError("an address whose [host] is closed")
         port = after[1:] or port
     elif ":" in authority:
@@ -149,7 +149,7 @@ def _checked(values: dict, keys: dict, name: str, prefix: str) -> dict:
     out = {}
     for key in keys:
         check, default = keys[key]
-        if key not in values or values[key] is None and default is not _REQUIRED:
+        if key not in values or (values[key] is None and default is not _REQUIRED):
             if default is _REQUIRED:
                 raise SettingsError("%s: %s%s is missing" % (name, prefix, key))
             out[key] = default
@@ -200,3 +200,11 @@ def load(path: str = "settings.json") -> Settings:
     except (OSError, ValueError) as e:
         raise SettingsError("%s: cannot be read (%s)" % (path, e))
     return parse(text, path)
+
+
+def load_board(name: str):
+    """The module of a board's pins; SettingsError when there is none of that name."""
+    try:
+        return getattr(__import__("boards." + name), name)
+    except ImportError:
+        raise SettingsError("settings.json: board is %r; there is no boards/%s.py" % (name, name))

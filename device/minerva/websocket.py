@@ -9,7 +9,7 @@ import os
 import struct
 
 from minerva.errors import HubError
-from minerva.port import micropython, ptr8  # noqa: F401 - ptr8 is viper's name
+from minerva.port import micropython, ptr8
 from minerva.wire import MAX_MEDIA, MAX_TEXT
 
 TEXT = 1
@@ -42,7 +42,7 @@ def request(host: str, port: int, path: str, subprotocol: str, key: bytes) -> by
 
 
 def check_response(data: bytes, subprotocol: str, key: bytes) -> int:
-    """The answer to `request` -> bytes it takes, or 0 while incomplete; HubError when it is not a yes to our question."""
+    """The answer to `request` -> bytes it takes, or 0 while incomplete; HubError when it is no yes."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         if len(data) > MAX_RESPONSE:
@@ -56,7 +56,8 @@ def check_response(data: bytes, subprotocol: str, key: bytes) -> int:
     for line in lines[1:]:
         name, _, value = line.partition(b":")
         headers[name.strip().lower()] = value.strip()
-    want = binascii.b2a_base64(hashlib.sha1(key + _GUID).digest()).strip()
+    digest = hashlib.sha1(key + _GUID).digest()  # noqa: S324 - the algorithm of RFC 6455, no secret
+    want = binascii.b2a_base64(digest).strip()
     if headers.get(b"sec-websocket-accept") != want:
         raise HubError("not a Minerva hub: wrong Sec-WebSocket-Accept")
     if headers.get(b"sec-websocket-protocol") != subprotocol.encode():
@@ -81,7 +82,7 @@ class Masker:
         self._key = bytearray(4)
 
     def frame(self, buf: "bytearray", opcode: int, size: int) -> int:
-        """Make a frame of the payload in buf[ROOM:ROOM+size], in place; returns where it starts (it ends at ROOM+size)."""
+        """Frame the payload in buf[ROOM:ROOM+size] in place; returns where the frame starts."""
         if size > MAX_PAYLOAD:
             raise ValueError("payload of %d bytes exceeds %d" % (size, MAX_PAYLOAD))
         if self._at + 4 > len(self._pool):

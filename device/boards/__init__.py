@@ -1,0 +1,1 @@
+"""One small module of pins per board."""

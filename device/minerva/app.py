@@ -1,0 +1,370 @@
+"""The application: three loops that join microphone, recorder, link and the people around the device.
+
+    asyncio.run(App(settings, board).run())
+
+`capture` moves samples into the ring and obeys the button, `link` keeps the connection and empties the ring,
+`tend` does what is due: levels, events, health, the light, the watchdog. Each tells the watchdog that it is
+alive.
+"""
+
+import asyncio
+import binascii
+import os
+from random import getrandbits
+
+from minerva import __version__, led
+from minerva.backoff import Backoff
+from minerva.clock import DeviceClock
+from minerva.errors import HubError, LinkError, MicrophoneError, SettingsError
+from minerva.hw.button import Button
+from minerva.hw.flash import State
+from minerva.hw.led import Light
+from minerva.hw.link import Link
+from minerva.hw.mic import Microphone
+from minerva.hw.watchdog import Watchdog, restart
+from minerva.hw.wifi import Wifi
+from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
+from minerva.privacy import Privacy
+from minerva.recorder import ALL, GATED, NONE, RAW_BYTES, Recorder
+from minerva.ring import Ring
+from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
+from minerva.websocket import ROOM, TEXT
+from minerva.wire import MAX_MEDIA
+
+MODES = ("mute", "events", "speech", "full")
+KINDS = ["ima_adpcm", "pcm_s16le"]
+POLICIES = {"speech": GATED, "full": ALL}  # any other mode sends no audio
+SLOT = "main"  # one copy of the application: nothing chooses between slots yet
+
+LEVEL_MS = 250
+HEALTH_MS = 10000
+_CAPTURE_MS = 5  # a frame is 20 ms, the driver's buffer 256
+_LINK_MS = 10
+_TEND_MS = 50
+_FAILED_MS = 10000
+_MIC_SILENT_MS = 5000  # an I2S that delivers nothing for that long is started anew
+_CAPTURE, _LINK, _TEND = range(3)
+MAX_OUTBOX = 16  # control messages waiting for the link; levels and health of a stalled link are soon stale
+
+STOCK_RING = 49152  # 5.9 s of ADPCM, and what a heap without PSRAM can spare
+MAX_AUTO_RING = 1 << 20
+
+
+def auto_ring_bytes(free: int) -> int:
+    """Bytes of ring for a heap with `free` bytes (0: no bound): 48 kB on stock memory, a quarter of PSRAM.
+
+    At most a megabyte, which is 30 s of PCM or 120 s of ADPCM.
+    """
+    if free == 0:
+        return MAX_AUTO_RING
+    return max(STOCK_RING, min(MAX_AUTO_RING, free // 4)) if free > 8 * STOCK_RING else STOCK_RING
+
+
+class App:
+    """One device: `settings` checked, `board` the module of its pins."""
+
+    def __init__(self, settings, board):
+        if board.NEEDS_WIFI and settings.wifi is None:
+            raise SettingsError(
+                "settings.json: wifi is missing; board %s reaches the hub by Wi-Fi" % board.NAME
+            )
+        self.settings = settings
+        self._ticks = getattr(
+            board, "ticks_ms", ticks_ms
+        )  # the device's time; a virtual board's may run faster
+        self._clock = DeviceClock(self._ticks(), getattr(board, "BOOT_MS", 0))
+        self.recorder = Recorder(
+            Ring(settings.ring_bytes or auto_ring_bytes(heap_free())), self._clock, settings.gain_db
+        )
+        self._state = State()
+        self.privacy = Privacy(
+            settings.ceiling, MODES, muted="button" if self._state.muted_at_button else "off"
+        )
+        self.session = Session(
+            {
+                "device": settings.device,
+                "token": settings.token,
+                "boot_id": binascii.hexlify(os.urandom(8)).decode(),
+                "firmware": {
+                    "name": "minerva",
+                    "version": __version__,
+                    "variant": "micropython" if MICROPYTHON else "cpython",
+                    "board": board.NAME,
+                },
+                "slot": SLOT,
+                "kinds": KINDS,
+            },
+            self.privacy,
+        )
+        self.mic = Microphone(board.MIC)
+        self._button = Button(board.BUTTON)
+        self._light = Light(board.LED)
+        self._wifi = None if settings.wifi is None else Wifi(settings.wifi["ssid"], settings.wifi["password"])
+        self._watchdog = Watchdog(3)
+        self._backoff = Backoff(lambda n: getrandbits(16) % n)
+        self._outbox = []
+        self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0}
+        self._failed = False
+        self._started = False
+        self._health_due = True
+        self._health_at = self._level_at = self._ticks()
+        self._loud_since = -1
+
+    async def run(self) -> None:
+        """Until something breaks that nothing here can mend; then say so, show it, and restart."""
+        self._light.show(led.STARTING)
+        try:
+            self._obey()
+            await asyncio.gather(self._capture(), self._keep_link(), self._tend())
+        except Exception as e:
+            print_exception(e)
+            self.mic.stop()
+            self._light.show(led.ERROR)
+            await sleep_ms(_FAILED_MS)
+            restart()
+
+    # --- the microphone -----------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        """Make microphone and recorder do what the privacy state says."""
+        mode = self.privacy.effective
+        if mode == "mute":
+            self.mic.stop()
+            self.recorder.stop()
+        policy = POLICIES.get(mode, NONE)
+        if policy != self.recorder.policy:
+            self.recorder.set_policy(policy)
+        if mode != "mute" and not self.mic.running:
+            self.recorder.stop()
+            self.mic.start()
+        self._health_due = True
+
+    def _press(self) -> None:
+        state = self.session.button()
+        self._obey()  # first of all: whatever fails after this, the microphone is off
+        print("mute:", state)
+        try:
+            self._state.set_muted_at_button(state == "button")
+        except OSError as e:
+            print("state.json cannot be written, a restart would forget the mute:", e)
+
+    async def _capture(self) -> None:
+        quiet_since = ticks_ms()
+        while True:
+            self._watchdog.alive(_CAPTURE)
+            if self._button.pressed():
+                self._press()
+            size = self.mic.read()
+            if size:
+                self.recorder.feed(self.mic.raw, size, self._ticks(), size < RAW_BYTES)
+                quiet_since = ticks_ms()
+                await sleep_ms(0 if size == RAW_BYTES else _CAPTURE_MS)
+                continue
+            if self.privacy.effective == "mute":
+                quiet_since = ticks_ms()
+            elif ticks_diff(ticks_ms(), quiet_since) > _MIC_SILENT_MS:
+                quiet_since = ticks_ms()
+                self._restart_mic()
+            await sleep_ms(_CAPTURE_MS)
+
+    def _restart_mic(self) -> None:
+        self._drops["mic_restarts"] += 1
+        print("microphone gave nothing for %d s: started anew" % (_MIC_SILENT_MS // 1000))
+        self.mic.stop()
+        self.recorder.stop()
+        try:
+            self.mic.start()
+        except MicrophoneError as e:
+            print(e)
+
+    # --- the link -----------------------------------------------------------------------------------
+
+    async def _keep_link(self) -> None:
+        while True:
+            try:
+                await self._one_link()
+            except LinkError as e:
+                print("link:", e)
+                if isinstance(e, HubError):
+                    self._failed = True
+            self.session.lost()
+            pause = self._backoff.next_ms()
+            while pause > 0:
+                self._watchdog.alive(_LINK)
+                await sleep_ms(min(pause, _FAILED_MS))
+                pause -= _FAILED_MS
+
+    async def _one_link(self) -> None:
+        """One connection from joining the Wi-Fi to its end, which is always a LinkError."""
+        self._watchdog.alive(_LINK)
+        if self._wifi is not None:
+            await self._wifi.join()
+        link = await Link.open(self.settings)
+        reason = ""
+        try:
+            link.send_text(self.session.open(self._now_ms()))
+            self._outbox = []
+            reason = await self._converse(link)
+        finally:
+            await link.close(1008 if reason else 1001, reason)
+        raise LinkError(reason)
+
+    async def _converse(self, link: Link) -> str:
+        """Talk until the session closes, whose reason is returned, or the connection breaks (LinkError)."""
+        heard_at = ticks_ms()
+        while True:
+            self._watchdog.alive(_LINK)
+            frames = link.receive()
+            if frames is None:
+                limit = SILENCE_TIMEOUT_MS if self.session.state == LIVE else WELCOME_TIMEOUT_MS
+                if ticks_diff(ticks_ms(), heard_at) > limit:
+                    raise LinkError("nothing heard from the hub for %d s" % (limit // 1000))
+            else:
+                heard_at = ticks_ms()
+                for opcode, payload in frames:
+                    receive = self.session.receive_text if opcode == TEXT else self.session.receive_binary
+                    for event in receive(payload):
+                        if event[0] == "closed":
+                            return await self._take_leave(link, event)
+                        self._on_event(event, link)
+            for text in self.session.take_outgoing():
+                self._post(text)
+            if not link.flush() or not self._send_next(link):
+                await sleep_ms(_LINK_MS)
+            else:
+                await sleep_ms(0)
+
+    async def _take_leave(self, link: Link, event: tuple) -> str:
+        """Send what the session still has to say about why it closes; returns the code."""
+        _, code, text = event
+        print("hub: %s: %s" % (code, text))
+        if code in ("unauthorized", "unsupported_version"):
+            self._failed = True
+        for last in self.session.take_outgoing():
+            if link.flush():
+                link.send_text(last)
+        link.flush()
+        return code
+
+    def _on_event(self, event: tuple, link: Link) -> None:
+        name = event[0]
+        if name == "welcome" or name == "config":
+            self.recorder.configure_named(self.session.kind, self.session.frames)
+            self._health_due = True
+        if name == "welcome":
+            self._failed = False
+            self._backoff.reset()
+            link.reserve(MAX_MEDIA if self.session.frames > 6 else 0)
+            resume = self.session.resume
+            again = self.recorder.resume_after(resume[1] if resume and resume[0] == 0 else None)
+            print("hub: welcome, %d packets to send" % again)
+        elif name == "mode" or name == "muted":
+            self._obey()
+            print("%s:" % name, event[1])
+        elif name == "error":
+            print("hub: %s: %s" % (event[1]["code"], event[1]["message"]))
+
+    def _post(self, text: str) -> None:
+        """Queue a control message for the link; the oldest gives way, and is counted."""
+        if len(self._outbox) >= MAX_OUTBOX:
+            self._outbox.pop(0)
+            self._drops["outbox"] += 1
+        self._outbox.append(text)
+
+    def _send_next(self, link: Link) -> bool:
+        """Begin the next frame: messages first, then audio, oldest first. False when there is nothing."""
+        if self._outbox:
+            link.send_text(self._outbox.pop(0))
+        elif self.session.state == LIVE and self.privacy.allows("audio"):
+            ring = self.recorder.ring
+            size = ring.peek(link.buffer, ROOM)
+            if size == 0:
+                return False
+            ring.sent()
+            link.send_packet(size)
+        else:
+            return False
+        link.flush()
+        return True
+
+    # --- everything that is due ---------------------------------------------------------------------
+
+    def _now_ms(self) -> int:
+        self._clock.update(self._ticks())
+        return self._clock.time_ms()
+
+    async def _tend(self) -> None:
+        while True:
+            self._watchdog.alive(_TEND)
+            self._watchdog.feed()
+            live = self.session.state == LIVE
+            self._started = self._started or live or self._failed
+            self._light.show(
+                led.state(
+                    self._started,
+                    self._failed,
+                    self.privacy.effective == "mute",
+                    live,
+                    self._hearing(),
+                )
+            )
+            if live:
+                self._report()
+            await sleep_ms(_TEND_MS)
+
+    def _hearing(self) -> bool:
+        """Whether audio is on its way to the hub."""
+        policy = self.recorder.policy
+        return policy == ALL or (policy == GATED and self.recorder.gate.open)
+
+    def _report(self) -> None:
+        now = self._ticks()
+        if self.privacy.allows("events"):
+            if ticks_diff(now, self._level_at) >= LEVEL_MS:
+                self._level_at = now
+                rms, peak = self.recorder.take_level()
+                self._post(
+                    self.session.message("level", {"time_ms": self._now_ms(), "rms_db": rms, "peak_db": peak})
+                )
+            if self.privacy.effective == "events":
+                self._report_loud_sound()
+        if self._health_due or ticks_diff(now, self._health_at) >= HEALTH_MS:
+            self._health_due = False
+            self._health_at = now
+            self._post(self._health())
+
+    def _report_loud_sound(self) -> None:
+        """In `events` mode the hub hears nothing itself: tell it of each loud sound, when it is over."""
+        loud = self.recorder.gate.transient
+        if loud and self._loud_since < 0:
+            self._loud_since = self._now_ms()
+        elif not loud and self._loud_since >= 0:
+            self._post(
+                self.session.message(
+                    "event",
+                    {
+                        "label": "loud_sound",
+                        "score": 1.0,
+                        "start_ms": self._loud_since,
+                        "end_ms": self._now_ms(),
+                    },
+                )
+            )
+            self._loud_since = -1
+
+    def _health(self) -> str:
+        drops = self._drops
+        drops["overwritten"] = self.recorder.ring.overwritten
+        drops["discontinuities"] = self.recorder.discontinuities
+        now = self._now_ms()
+        return self.session.health(
+            {
+                "time_ms": now,
+                "uptime_s": now // 1000,
+                "rssi": None if self._wifi is None else self._wifi.rssi(),
+                "heap_free": heap_free(),
+                "drops": drops,
+                "version": __version__,
+                "noise_db": self.recorder.gate.floor_cdb / 100,
+            }
+        )

@@ -1,0 +1,151 @@
+"""A WebSocket over a Stream, one frame in the making at a time; the application decides what to say."""
+
+from minerva import websocket
+from minerva.errors import LinkError
+from minerva.hw.stream import Stream
+from minerva.port import sleep_ms, ticks_diff, ticks_ms
+from minerva.websocket import BINARY, CLOSE, PING, PONG, ROOM, TEXT
+from minerva.wire import MAX_TEXT, SUBPROTOCOL
+
+HANDSHAKE_TIMEOUT_MS = 15000  # TLS on an ESP32-S3 takes one to two seconds of it
+_LOOK_MS = 10
+_READ_BYTES = 512
+
+
+class Link:
+    """An open WebSocket. `buffer[ROOM:]` takes the payload of the next binary frame while not `busy`."""
+
+    def __init__(self, stream: Stream):
+        self.buffer = bytearray(ROOM + MAX_TEXT)
+        self._stream = stream
+        self._masker = websocket.Masker()
+        self._reader = websocket.FrameReader()
+        self._input = bytearray(_READ_BYTES)
+        self._view = memoryview(self._input)
+        self._at = 0
+        self._end = 0
+        self._pong = None
+        self._early = ()  # frames that came in one piece with the handshake's answer
+
+    @staticmethod
+    async def open(settings) -> "Link":
+        """Connect to settings.url and shake hands; LinkError or HubError."""
+        secure = settings.scheme == "wss"
+        stream = await Stream.open(
+            settings.host,
+            settings.port,
+            settings.ca if secure else "",
+            settings.server_name if secure else "",
+        )
+        link = Link(stream)
+        try:
+            await link._shake_hands(settings)
+        except LinkError:
+            stream.close()
+            raise
+        return link
+
+    async def _shake_hands(self, settings) -> None:
+        key = websocket.new_key()
+        self._say(websocket.request(settings.host, settings.port, settings.path, SUBPROTOCOL, key))
+        answer = bytearray()
+        began = ticks_ms()
+        while True:
+            self.flush()
+            size = 0 if self.busy else self._stream.read_into(self._input)
+            if size:
+                answer.extend(self._view[:size])
+                taken = websocket.check_response(bytes(answer), SUBPROTOCOL, key)
+                if taken:
+                    self._early = self._reader.feed(bytes(answer[taken:]))
+                    return
+            elif ticks_diff(ticks_ms(), began) > HANDSHAKE_TIMEOUT_MS:
+                raise LinkError(
+                    "%s: no handshake within %d s" % (settings.host, HANDSHAKE_TIMEOUT_MS // 1000)
+                )
+            else:
+                await sleep_ms(_LOOK_MS)
+
+    def reserve(self, size: int) -> None:
+        """Make room for binary payloads of `size` bytes; not while busy."""
+        if len(self.buffer) < ROOM + size:
+            self.buffer = bytearray(ROOM + size)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a frame is not yet written whole."""
+        return self._at < self._end
+
+    def _say(self, data: bytes) -> None:
+        self.buffer[: len(data)] = data
+        self._at = 0
+        self._end = len(data)
+
+    def _send(self, opcode: int, size: int) -> None:
+        self._at = self._masker.frame(self.buffer, opcode, size)
+        self._end = ROOM + size
+
+    def _send_copy(self, opcode: int, data: bytes) -> None:
+        self.buffer[ROOM : ROOM + len(data)] = data
+        self._send(opcode, len(data))
+
+    def send_text(self, text: str) -> None:
+        """Begin to send a control message; not while busy."""
+        self._send_copy(TEXT, text.encode())
+
+    def send_packet(self, size: int) -> None:
+        """Begin to send the packet in buffer[ROOM:ROOM+size]; not while busy. Allocates nothing."""
+        self._send(BINARY, size)
+
+    def flush(self) -> bool:
+        """Write what the network takes; True when the next frame may begin."""
+        while self._at < self._end:
+            taken = self._stream.write(self.buffer, self._at, self._end)
+            if not taken:
+                return False
+            self._at += taken
+        if self._pong is not None:
+            data = self._pong
+            self._pong = None
+            self._send_copy(PONG, data)
+            return self.flush()
+        return True
+
+    def receive(self) -> list:
+        """[(TEXT or BINARY, payload)] that came, and pings answered ([] too); None when nothing came at all.
+
+        A CLOSE from the hub is a LinkError with its reason.
+        """
+        frames = self._early
+        self._early = ()
+        if not frames:
+            size = self._stream.read_into(self._input)
+            if not size:
+                return None
+            frames = self._reader.feed(self._view[:size])
+        out = []
+        for opcode, payload in frames:
+            if opcode == PING:
+                self._pong = payload  # the newest stands for those before it (RFC 6455, 5.5.3)
+            elif opcode == CLOSE:
+                code = payload[0] << 8 | payload[1] if len(payload) > 1 else 1005
+                raise LinkError("the hub closed the link: %d %s" % (code, _printable(payload[2:])))
+            elif opcode != PONG:
+                out.append((opcode, payload))
+        return out
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say good-bye if that can still be done at once, and give the socket back."""
+        try:
+            if self.flush():
+                self._send_copy(CLOSE, bytes([code >> 8, code & 0xFF]) + reason.encode()[:100])
+                self.flush()
+                await sleep_ms(_LOOK_MS)
+        except LinkError:
+            pass  # it is gone already, which is all that was wanted
+        self._stream.close()
+
+
+def _printable(data: bytes) -> str:
+    """Bytes of unknown origin for a log line."""
+    return "".join([chr(c) if 32 <= c < 127 else "?" for c in data])

@@ -1,0 +1,76 @@
+"""The microphone: I2S in 32-bit slots into one preallocated buffer, never waiting."""
+
+from machine import I2S, Pin
+
+from minerva.errors import MicrophoneError
+from minerva.port import Readiness
+from minerva.recorder import RAW_BYTES, SLOT_BYTES
+from minerva.wire import SAMPLE_RATE
+
+# The driver keeps what comes while we do something else. It stores stereo slots: 256 ms at 16 kHz.
+IBUF_BYTES = 32768
+# What an INMP441 gives in its first quarter of a second is its own settling, not sound.
+SETTLE_BYTES = SAMPLE_RATE * SLOT_BYTES // 4
+
+
+class Microphone:
+    """`pins`: I2S `id`, and the numbers of `sck`, `ws`, `sd`. Stopped until `start()`."""
+
+    def __init__(self, pins: dict):
+        self.raw = bytearray(RAW_BYTES)
+        self._pins = pins
+        self._i2s = None
+        self._ready = None
+        self._settling = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the peripheral is on."""
+        return self._i2s is not None
+
+    def start(self) -> None:
+        """Switch the peripheral on; MicrophoneError when it refuses."""
+        if self._i2s is not None:
+            return
+        pins = self._pins
+        try:
+            self._i2s = I2S(
+                pins["id"],
+                sck=Pin(pins["sck"]),
+                ws=Pin(pins["ws"]),
+                sd=Pin(pins["sd"]),
+                mode=I2S.RX,
+                bits=32,
+                format=I2S.MONO,
+                rate=SAMPLE_RATE,
+                ibuf=IBUF_BYTES,
+            )
+        except (OSError, ValueError) as e:
+            raise MicrophoneError(
+                "I2S %d with sck %d, ws %d, sd %d: %s" % (pins["id"], pins["sck"], pins["ws"], pins["sd"], e)
+            )
+        self._ready = Readiness(self._i2s)
+        self._settling = SETTLE_BYTES
+
+    def stop(self) -> None:
+        """Switch the peripheral off: no clock reaches the microphone, nothing is captured."""
+        if self._i2s is not None:
+            self._i2s.deinit()
+            self._i2s = None
+            self._ready = None
+            self._wipe()
+
+    def _wipe(self) -> None:
+        for i in range(RAW_BYTES):
+            self.raw[i] = 0
+
+    def read(self) -> int:
+        """Bytes now in `raw`; fewer than RAW_BYTES when the driver has no more. Never waits."""
+        # To look whether there is something is also what keeps the ESP32's driver from waiting in readinto.
+        if self._i2s is None or not self._ready.readable():
+            return 0
+        size = self._i2s.readinto(self.raw) or 0
+        if self._settling > 0:
+            self._settling -= size
+            return 0
+        return size

@@ -1,0 +1,150 @@
+"""A TCP or TLS connection that never waits: what can be read or written now, and the rest later.
+
+asyncio's own streams are not used: their drain() hangs on ESP32-S3 boards with octal PSRAM (micropython
+#16029), and each wait of theirs allocates. MicroPython and CPython differ only in this module.
+"""
+
+import errno
+import select
+import socket
+
+from minerva.errors import HubError, LinkError
+from minerva.port import MICROPYTHON, sleep_ms, ticks_diff, ticks_ms
+
+if MICROPYTHON:
+    import tls
+else:
+    import ssl as tls
+
+CONNECT_TIMEOUT_MS = 10000
+_LOOK_MS = 10
+
+# What a non-blocking call says when it would have to wait; with TLS, CPython raises its own.
+_AGAIN = (errno.EAGAIN, errno.EINPROGRESS, errno.EALREADY)
+_WOULD_WAIT = () if MICROPYTHON else (tls.SSLWantReadError, tls.SSLWantWriteError)
+
+
+def _client_context(ca: str):
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED
+    try:
+        if MICROPYTHON:
+            context.load_verify_locations(ca.encode())
+        else:
+            context.load_verify_locations(cadata=ca)
+    except (OSError, ValueError) as e:
+        raise HubError("settings.json: ca cannot be used (%s)" % e)
+    return context
+
+
+async def _connect(host: str, port: int):
+    """A connected, non-blocking socket."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+    except OSError as e:
+        raise LinkError("%s: no such name (%s)" % (host, e))
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        try:
+            sock.connect(address)
+        except OSError as e:
+            if e.errno not in _AGAIN:
+                raise
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        began = ticks_ms()
+        while True:
+            for _, happened in poll.poll(0):
+                if happened & (select.POLLERR | select.POLLHUP):
+                    raise LinkError("%s port %d: nobody listens" % (host, port))
+                return sock
+            if ticks_diff(ticks_ms(), began) > CONNECT_TIMEOUT_MS:
+                raise LinkError(
+                    "%s port %d: no answer within %d s" % (host, port, CONNECT_TIMEOUT_MS // 1000)
+                )
+            await sleep_ms(_LOOK_MS)
+    except OSError as e:
+        sock.close()
+        raise LinkError("%s port %d: %s" % (host, port, e))
+    except LinkError:
+        sock.close()
+        raise
+
+
+class Stream:
+    """An open connection; its calls raise LinkError when it is gone, HubError when TLS refuses."""
+
+    def __init__(self, sock, name: str):
+        self._sock = sock
+        self._name = name
+
+    @staticmethod
+    async def open(host: str, port: int, ca: str = "", server_name: str = "") -> "Stream":
+        """Connect; with a `ca` (PEM) by TLS: the peer must prove `server_name` by it, whatever its address.
+
+        The TLS handshake goes on while reading and writing: its refusal comes as HubError from there.
+        """
+        sock = await _connect(host, port)
+        if ca:
+            try:
+                sock = _client_context(ca).wrap_socket(
+                    sock, server_hostname=server_name, do_handshake_on_connect=False
+                )
+            except (OSError, ValueError) as e:
+                sock.close()
+                raise _refused(server_name, e)
+            except HubError:
+                sock.close()
+                raise
+        return Stream(sock, server_name or host)
+
+    def read_into(self, buf: "bytearray") -> int:
+        """Bytes read into `buf` now, 0 when there are none yet."""
+        try:
+            size = self._sock.readinto(buf) if MICROPYTHON else self._sock.recv_into(buf)
+        except _WOULD_WAIT:
+            return 0
+        except (OSError, ValueError) as e:
+            return self._trouble(e)
+        if size is None:
+            return 0
+        if size == 0:
+            raise LinkError("%s closed the connection" % self._name)
+        return size
+
+    def write(self, buf: "bytearray", start: int, end: int) -> int:
+        """Bytes of buf[start:end] that were taken now, perhaps 0."""
+        try:
+            if MICROPYTHON:
+                return self._sock.write(buf, start, end - start) or 0
+            return self._sock.send(memoryview(buf)[start:end])
+        except _WOULD_WAIT:
+            return 0
+        except (OSError, ValueError) as e:
+            return self._trouble(e)
+
+    def _trouble(self, e) -> int:
+        if isinstance(e, OSError) and e.errno in _AGAIN:
+            return 0
+        if _is_tls(e):
+            raise _refused(self._name, e)
+        raise LinkError("%s: connection lost (%s)" % (self._name, e))
+
+    def close(self) -> None:
+        """Give the socket back; harmless twice."""
+        try:
+            self._sock.close()
+        except OSError:
+            pass  # it was broken already
+
+
+def _is_tls(e) -> bool:
+    if not MICROPYTHON:
+        return isinstance(e, tls.SSLError) and not isinstance(e, tls.SSLEOFError)
+    # mbedtls errors: ValueError, or OSError with a code below every errno
+    return isinstance(e, ValueError) or (e.errno or 0) < -255
+
+
+def _refused(name: str, e) -> HubError:
+    return HubError("%s: TLS refused, it is not the hub that these settings pin (%s)" % (name, e))
