@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -11,9 +12,11 @@ import msgspec
 from minerva.wire import MODES
 
 from minerva_hub.bus import Bus
-from minerva_hub.errors import PeerError, UserError
+from minerva_hub.errors import PeerError, StoreError, UserError
 from minerva_hub.events import DeviceChanged, DeviceInfo, DeviceRecord, DeviceRemoved, Gap, Mode
 from minerva_hub.store import Store
+
+_log = logging.getLogger(__name__)
 
 ANSWER_S = 3.0  # a device on a poor Wi-Fi answers well within this
 REGISTRY_S = 2.0  # how soon a device added or removed by the command shows
@@ -79,6 +82,7 @@ class Fleet:
         self._store = store
         self._bus = bus
         self._devices: dict[str, Device] = {}
+        self.on_removed: Callable[[str], None] = lambda id_: None
 
     async def refresh(self) -> None:
         """Take over what the command added to or removed from the registry."""
@@ -99,12 +103,16 @@ class Fleet:
         """Refresh for ever; the task is cancelled when the hub stops."""
         while True:
             await asyncio.sleep(REGISTRY_S)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except StoreError:
+                _log.exception("the registry could not be read; it is tried again in %g s", REGISTRY_S)
 
     def _forget(self, id_: str) -> None:
         device = self._devices.pop(id_)
         if device.wire is not None:
             device.wire.close("unauthorized", f"{id_} was removed from this hub")
+        self.on_removed(id_)
         self._bus.publish(DeviceRemoved(id=id_))
 
     def _publish(self, device: Device) -> None:

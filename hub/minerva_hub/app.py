@@ -1,0 +1,185 @@
+"""The hub as a whole: opens the parts, joins them in one aiohttp application, runs and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import msgspec
+from aiohttp import web
+
+from minerva_hub import link, sse
+from minerva_hub import web as page
+from minerva_hub.bus import Bus
+from minerva_hub.config import HubConfig
+from minerva_hub.errors import UserError
+from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
+from minerva_hub.fleet import Fleet
+from minerva_hub.link import LinkHub
+from minerva_hub.pipeline import Pipeline
+from minerva_hub.segment import EarBank
+from minerva_hub.store import Store
+from minerva_hub.transcribe import Engine
+
+_log = logging.getLogger(__name__)
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Commands:
+    """What people may ask of the hub: the fleet's commands and the end of a conversation."""
+
+    def __init__(self, fleet: Fleet, pipeline: Pipeline) -> None:
+        self._fleet = fleet
+        self._pipeline = pipeline
+
+    def devices(self) -> list[DeviceInfo]:
+        """Every registered device, online or not."""
+        return self._fleet.devices()
+
+    async def set_mute(self, device_id: str, on: bool) -> DeviceInfo:
+        """Mute a device, or end the hub's mute."""
+        return await self._fleet.set_mute(device_id, on)
+
+    async def set_mode(self, device_id: str, mode: Mode) -> DeviceInfo:
+        """Ask a device for a privacy mode."""
+        return await self._fleet.set_mode(device_id, mode)
+
+    async def end_session(self, session_id: int) -> None:
+        """End a conversation now."""
+        await self._pipeline.end_session(session_id)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A running hub without its sockets: `app` serves it."""
+
+    app: web.Application
+    store: Store
+    bus: Bus
+    fleet: Fleet
+    pipeline: Pipeline
+    health: Callable[[], HubHealth]
+
+
+@asynccontextmanager
+async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = None) -> AsyncIterator[Hub]:
+    """Open the parts and begin to work; the engines load behind this. `engine` replaces the configured choice.
+
+    StoreError when the database cannot be used, EngineUnavailableError without the speech detector.
+    """
+    started_ms = time.time_ns() // 1_000_000
+    store = await Store.open(config.store.path)
+    bus = Bus()
+    fleet = Fleet(store, bus)
+    own_warnings: dict[str, str] = {}
+    if config.server.host not in LOOPBACK:
+        own_warnings["open"] = (
+            f"Listening on {config.server.host} without encryption: anybody on this network can hear"
+        )
+
+    def health() -> HubHealth:
+        drops = Counter(pipeline.drops)
+        drops.update(links.drops)
+        drops["bus"] += bus.dropped
+        return HubHealth(
+            version=version("minerva-hub"),
+            hub_id=links.hub_id,
+            started_ms=started_ms,
+            engines=pipeline.engines(),
+            warnings=(*own_warnings.values(), *pipeline.warnings.values()),
+            devices_online=fleet.online,
+            queues=pipeline.queues(),
+            drops={name: count for name, count in drops.items() if count},
+        )
+
+    try:
+        bank = await asyncio.to_thread(EarBank, config.segment, backlog_s=config.ingest.backlog_s)
+        pipeline = Pipeline(
+            config,
+            store,
+            bus,
+            bank=bank,
+            engine=engine,
+            changed=lambda: bus.publish(HealthChanged(health=health())),
+            on_gap=fleet.lost,
+        )
+        fleet.on_removed = pipeline.forget
+        links = LinkHub(store=store, bus=bus, fleet=fleet, pipeline=pipeline, kind=config.ingest.kind)
+        app = web.Application(client_max_size=64 * 1024)
+        commands = Commands(fleet, pipeline)
+        page.setup(app, store=store, bus=bus, fleet=commands, health=health, host=config.server.host)
+        sse.setup(app, bus=bus, devices=fleet.devices, health=health)
+        link.setup(app, links)
+        await fleet.refresh()
+        await pipeline.start()
+        watch = asyncio.create_task(fleet.watch(), name="registry")
+        try:
+            yield Hub(app, store, bus, fleet, pipeline, health)
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+            await pipeline.stop()
+    finally:
+        bus.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def serve(
+    config: HubConfig, *, engine: Callable[[], Engine] | None = None
+) -> AsyncIterator[tuple[Hub, str]]:
+    """A hub that listens: (hub, its address as a URL). UserError when the port is in use."""
+    async with open_hub(config, engine=engine) as hub:
+        runner = web.AppRunner(hub.app, access_log=None, shutdown_timeout=3.0)
+        await runner.setup()
+        try:
+            host, port = config.server.host, config.server.port
+            site = web.TCPSite(runner, host, port)
+            try:
+                await site.start()
+            except OSError as problem:
+                raise UserError(_cannot_listen(host, port, problem)) from problem
+            bound = runner.addresses[0][1]
+            shown = f"[{host}]" if ":" in host else host
+            yield hub, f"http://{shown}:{bound}"
+        finally:
+            await runner.cleanup()
+
+
+def _cannot_listen(host: str, port: int, problem: OSError) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is in use; choose another with --server-port, or stop the other program"
+        )
+    if problem.errno == errno.EACCES:
+        return f"port {port} on {host} needs more rights; choose one above 1023 with --server-port"
+    return f"cannot listen on {host}:{port}: {problem.strerror or problem}"
+
+
+async def run_until_stopped(config: HubConfig, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the page's address."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serve(config) as (_, address):
+        announce(address)
+        await stop.wait()
+    _log.info("stopped")
+
+
+def run(config: HubConfig, announce: Callable[[str], None] = print) -> None:
+    """Run the hub in the foreground: the body of `minerva hub`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log.info("settings: %s", msgspec.json.encode(config, enc_hook=str).decode())
+    asyncio.run(run_until_stopped(config, announce))

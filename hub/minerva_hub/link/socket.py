@@ -1,0 +1,284 @@
+"""One device's WebSocket: feeds the pipeline, informs the fleet, ends what breaks the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+from minerva import wire
+
+from minerva_hub.auth import is_authorised
+from minerva_hub.errors import PeerError
+from minerva_hub.events import Level, NewSound
+from minerva_hub.fleet import Device
+from minerva_hub.link.hub import LinkHub
+from minerva_hub.link.rate import Rate
+from minerva_hub.link.session import LinkSession
+from minerva_hub.pipeline import Stream
+
+HELLO_S = 5.0
+HEARTBEAT_S = 15.0
+SEND_S = 10.0  # a device that takes nothing for so long is gone or hostile
+ACK_S = 1.0
+MAX_OUTBOX = 64  # control messages; acks are merged, so a device that reads never has more than a few waiting
+MAX_FRAME = 1 << 16  # aiohttp's own bound; what is between it and wire.MAX_MEDIA still gets a typed error
+FORBIDDEN_S = 2.0  # packets under way when the mode was lowered; after that they are a broken promise
+CLOSE_REASON = 123  # bytes that a WebSocket close frame can carry
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Link:
+    """One connection: reads and writes until it ends."""
+
+    def __init__(self, ws: web.WebSocketResponse, hub: LinkHub, request: web.Request) -> None:
+        self._ws = ws
+        self._hub = hub
+        self._address = request.remote
+        self._transport = request.transport
+        self._session = LinkSession()
+        self._outbox: deque[dict[str, Any]] = deque()
+        self._wake = asyncio.Event()
+        self._ending: PeerError | None = None
+        self._ack_due_s = 0.0
+        self._forbidden = 0
+        self._levels = Rate(per_s=5, burst=10)
+        self._events = Rate(per_s=5, burst=20)
+
+    # --- what the fleet calls ---
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a control message."""
+        if len(self._outbox) >= MAX_OUTBOX:
+            self.close("overloaded", f"{self._session.who} does not read: {MAX_OUTBOX} messages wait for it")
+            return
+        self._outbox.append(message)
+        self._wake.set()
+
+    def close(self, code: str, text: str) -> None:
+        """End the connection with a fatal error."""
+        if self._ending is None:
+            self._ending = PeerError(code, text)
+            self._wake.set()
+
+    # --- the connection ---
+
+    async def run(self) -> None:
+        """Until the connection ends, whoever ends it."""
+        writer = asyncio.create_task(self._write(), name="link-writer")
+        try:
+            await self._read()
+        except PeerError as problem:
+            self.close(problem.code, str(problem))
+        except TimeoutError:
+            self.close("timeout", f"no hello within {HELLO_S:g} s")
+        finally:
+            if self._ending is None:
+                writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._outbox:
+                    message = self._outbox.popleft()
+                    await asyncio.wait_for(
+                        self._ws.send_str(wire.encode_message(message, wire.FROM_HUB)), SEND_S
+                    )
+                if self._ending is not None:
+                    error = wire.error_message(self._ending.code, str(self._ending), True)
+                    await asyncio.wait_for(
+                        self._ws.send_str(wire.encode_message(error, wire.FROM_HUB)), SEND_S
+                    )
+                    reason = self._ending.code.encode()[:CLOSE_REASON]
+                    await self._ws.close(code=WSCloseCode.POLICY_VIOLATION, message=reason, drain=False)
+                    return
+        except (ConnectionError, TimeoutError, RuntimeError):
+            # Gone, or takes nothing: cut it, so that the reader ends too.
+            if self._transport is not None:
+                self._transport.abort()
+
+    async def _read(self) -> None:
+        async with asyncio.timeout(HELLO_S):
+            hello = await self._hello()
+        device = await self._authorise(hello)
+        stream = await self._hub.pipeline.open_stream(device.record, hello["boot_id"], hello["time_ms"])
+        self._welcome(device, stream, hello)
+        problem: str | None = None
+        try:
+            await self._serve(device, stream)
+        except PeerError as error:
+            problem = f"{error.code}: {error}"
+            raise
+        finally:
+            if self._ending is not None and self._ending.code != "replaced":
+                problem = f"{self._ending.code}: {self._ending}"
+            if device.wire is self:
+                self._hub.pipeline.disconnected(stream)
+            self._hub.fleet.disconnected(device, self, problem)
+
+    async def _hello(self) -> dict[str, Any]:
+        message = await self._ws.receive()
+        if message.type is WSMsgType.TEXT:
+            return self._session.receive_text(message.data)
+        if message.type is WSMsgType.BINARY:
+            self._session.receive_binary(message.data)
+        raise PeerError("unexpected_message", "the connection ended before hello")
+
+    async def _authorise(self, hello: dict[str, Any]) -> Device:
+        id_ = hello["device"]
+        record = await self._hub.store.device(id_)
+        if not is_authorised(record, hello["token"]):
+            why = "has another token" if record is not None else "is not registered here"
+            self._hub.fleet.refused(id_, f"unauthorized: a device that calls itself {id_} {why}")
+            self._hub.drops["refused"] += 1
+            raise PeerError(
+                "unauthorized",
+                f"hub {self._hub.hub_id} does not know device {id_} with this token: `minerva device add`",
+            )
+        device = self._hub.fleet.find(id_)
+        if device is None:
+            await self._hub.fleet.refresh()  # added a moment ago by the command
+            device = self._hub.fleet.find(id_)
+        if device is None:
+            raise PeerError("unauthorized", f"device {id_} was removed from hub {self._hub.hub_id}")
+        return device
+
+    def _welcome(self, device: Device, stream: Stream, hello: dict[str, Any]) -> None:
+        record = device.record
+        self._session.welcomed()
+        kind = self._hub.kind if self._hub.kind in hello["kinds"] else hello["kinds"][0]
+        welcome = {
+            "type": "welcome",
+            "protocol": wire.PROTOCOL,
+            "hub": self._hub.hub_id,
+            "utc_ms": _now_ms(),
+            "mode": _more_private(record.mode, hello["mode"]),
+            "mute": record.muted,
+            "kind": kind,
+            "frames": wire.DEFAULT_FRAMES,
+        }
+        if stream.settled_seq is not None:
+            welcome["resume"] = {"stream": 0, "seq": stream.settled_seq}
+        self.send(welcome)
+        firmware = hello["firmware"]
+        self._hub.fleet.connected(
+            device,
+            self,
+            address=self._address,
+            firmware=f"{firmware['name']} {firmware['version']}",
+            variant=firmware["variant"],
+            board=firmware["board"],
+            slot=hello["slot"],
+            modes=tuple(hello["modes"]),
+            mode=hello["mode"],
+            ceiling=hello["ceiling"],
+            mute=hello["mute"],
+            kind=kind,
+        )
+
+    async def _serve(self, device: Device, stream: Stream) -> None:
+        receive = self._ws.receive
+        while self._ending is None:
+            message = await receive()
+            if message.type is WSMsgType.BINARY:
+                self._packet(device, stream, message.data)
+            elif message.type is WSMsgType.TEXT:
+                self._control(device, stream, self._session.receive_text(message.data))
+            elif message.type is WSMsgType.ERROR:
+                raise PeerError("too_long", f"{self._session.who}: {self._ws.exception()}")
+            else:
+                return
+
+    def _packet(self, device: Device, stream: Stream, data: bytes) -> None:
+        packet = self._session.receive_binary(data)
+        if not device.may_send_audio():
+            self._refuse_media(device)
+            return
+        self._hub.pipeline.accept(
+            stream, packet.kind, packet.flags, packet.frames, packet.seq, packet.time_ms, packet.payload
+        )
+        now_s = time.monotonic()
+        if now_s >= self._ack_due_s:
+            self._ack_due_s = now_s + ACK_S
+            self.send({"type": "ack", "stream": 0, "seq": stream.accepted_seq})
+
+    def _refuse_media(self, device: Device) -> None:
+        self._forbidden += 1
+        self._hub.drops["forbidden_media"] += 1
+        if time.monotonic() - device.permit_changed_s > FORBIDDEN_S:
+            info = device.info
+            raise PeerError(
+                "forbidden_media", f"{info.id} sends audio although its mode is {info.mode}, mute {info.mute}"
+            )
+
+    def _control(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "health":
+            stream.clock.report(message["time_ms"], _now_ms())
+            self.send({"type": "ack", "health": message["n"]})
+            self._hub.fleet.reported(
+                device,
+                rssi_dbm=message.get("rssi"),
+                heap_free=message["heap_free"],
+                uptime_s=message["uptime_s"],
+                noise_db=message.get("noise_db"),
+                drops=message["drops"],
+                slot=message["slot"],
+                mode=message["mode"],
+                mute=message["mute"],
+                kind=message["kind"],
+            )
+        elif kind == "level":
+            self._level(device, stream, message)
+        elif kind == "event":
+            self._event(device, stream, message)
+        elif kind == "mute":
+            self._hub.fleet.reported(device, mute=message["state"])
+        elif kind == "error":
+            self._hub.fleet.reported(device, problem=f"{message['code']}: {message['message']}")
+
+    def _level(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
+        if not self._levels.allow():
+            self._hub.drops["levels"] += 1
+            return
+        stream.clock.report(message["time_ms"], _now_ms())
+        self._hub.bus.publish(
+            Level(
+                device=device.record.id,
+                rms_db=message["rms_db"],
+                peak_db=message["peak_db"],
+                at_ms=message["time_ms"] + stream.clock.offset_ms,
+            )
+        )
+
+    def _event(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
+        if not self._events.allow():
+            self._hub.drops["events"] += 1
+            return
+        offset_ms = stream.clock.offset_ms
+        self._hub.pipeline.note(
+            NewSound(
+                device=device.record.id,
+                room=device.record.room,
+                label=message["label"],
+                score=message["score"],
+                start_ms=message["start_ms"] + offset_ms,
+                end_ms=max(message["start_ms"], message["end_ms"]) + offset_ms,
+                level_db=message.get("level_db"),
+            )
+        )
+
+
+def _more_private(wished: str | None, reported: str) -> str:
+    """What welcome asks for: the owner's wish, else what the device already does."""
+    return reported if wished is None else wished

@@ -1,0 +1,180 @@
+"""Sessions: which conversation an utterance belongs to, who is who in it, and how it gets into the store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from minerva_hub.bus import Bus
+from minerva_hub.config import SessionConfig
+from minerva_hub.diarize import Diarizer, SpeakerBook
+from minerva_hub.errors import StoreError, UnknownSessionError
+from minerva_hub.events import (
+    NewUtterance,
+    ResumePoint,
+    Session,
+    SessionChanged,
+    SpeakersChanged,
+    Utterance,
+    UtteranceAdded,
+)
+from minerva_hub.pipeline.scribe import Draft
+from minerva_hub.store import Store
+
+T = TypeVar("T")
+
+RETRY_S = 2.0  # a full disk is looked at again this often
+
+
+class Conversation:
+    """One open session with its ephemeral memory of voices."""
+
+    def __init__(self, session: Session, book: SpeakerBook) -> None:
+        self.session = session
+        self.book = book
+        self.ids: dict[int, int] = {}  # key in the book -> utterance id
+        self.next_key = 0
+        self.end_ms = session.start_ms
+        self.active_s = time.monotonic()
+
+
+class Conversations:
+    """The open session of each device."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        config: SessionConfig,
+        diarizer: Callable[[], Diarizer],
+        warn: Callable[[str, str | None], None],
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._config = config
+        self._diarizer = diarizer
+        self._warn = warn
+        self._open: dict[str, Conversation] = {}
+
+    async def end_left_open(self) -> None:
+        """End what an earlier run of the hub left open: its memory of voices is gone."""
+        for session in await self._store.open_sessions():
+            said = await self._store.utterances(session_id=session.id, limit=1)
+            await self._store.end_session(session.id, said[-1].end_ms if said else session.start_ms)
+
+    async def add(
+        self, device: str, room: str, engine: str, drafts: Sequence[Draft], resume: ResumePoint | None
+    ) -> list[Utterance]:
+        """Store what was said, in its session; waits and tries again while the disk is full."""
+        while True:
+            try:
+                return await self._add(device, room, engine, drafts, resume)
+            except UnknownSessionError:
+                self._open.pop(device, None)  # the owner deleted it: what follows is a new conversation
+
+    async def _add(
+        self, device: str, room: str, engine: str, drafts: Sequence[Draft], resume: ResumePoint | None
+    ) -> list[Utterance]:
+        conversation = await self._conversation(device, room, drafts[0].start_ms)
+        keys = range(conversation.next_key, conversation.next_key + len(drafts))
+        assigned = conversation.book.add(
+            [
+                (key, draft.voice, (draft.end_ms - draft.start_ms) / 1000)
+                for key, draft in zip(keys, drafts, strict=True)
+            ]
+        )
+        conversation.next_key = keys.stop
+        changed = {
+            conversation.ids[key]: label for key, label in assigned.changed.items() if key in conversation.ids
+        }
+        new = [
+            NewUtterance(
+                session_id=conversation.session.id,
+                device=device,
+                room=room,
+                speaker=assigned.labels[key],
+                start_ms=draft.start_ms,
+                end_ms=draft.end_ms,
+                text=draft.text,
+                words=draft.words,
+                engine=engine,
+                language=draft.language,
+            )
+            for key, draft in zip(keys, drafts, strict=True)
+        ]
+        stored = await self._until_it_works(lambda: self._store.commit(new, resume, changed))
+        conversation.ids.update(zip(keys, (utterance.id for utterance in stored), strict=True))
+        conversation.end_ms = max(conversation.end_ms, stored[-1].end_ms)
+        conversation.active_s = time.monotonic()
+        for utterance in stored:
+            self._bus.publish(UtteranceAdded(utterance=utterance))
+        if changed:
+            labels = {str(id_): label for id_, label in changed.items()}
+            self._bus.publish(SpeakersChanged(session_id=conversation.session.id, speakers=labels))
+        await self._refresh(conversation, changed=bool(changed))
+        return stored
+
+    async def _until_it_works(self, write: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                done = await write()
+            except UnknownSessionError:
+                raise
+            except StoreError as problem:
+                self._warn("disk", f"{problem}. New text waits and is tried again")
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._warn("disk", None)
+                return done
+
+    async def _refresh(self, conversation: Conversation, *, changed: bool) -> None:
+        """Publish the session when its speakers are others than before."""
+        session = await self._store.session(conversation.session.id)
+        if session is None:
+            return
+        before = conversation.session
+        conversation.session = session
+        if changed or session.speakers != before.speakers:
+            self._bus.publish(SessionChanged(session=session))
+
+    async def _conversation(self, device: str, room: str, start_ms: int) -> Conversation:
+        conversation = self._open.get(device)
+        if conversation is None:
+            session = await self._until_it_works(lambda: self._store.begin_session(device, room, start_ms))
+            conversation = self._open[device] = Conversation(session, self._diarizer().open_book())
+            self._bus.publish(SessionChanged(session=session))
+        return conversation
+
+    async def end_quiet(self, busy: Callable[[str], bool]) -> None:
+        """End the sessions that were quiet for long enough; `busy`: a device still has text to come."""
+        limit = time.monotonic() - self._config.quiet_s
+        for device, conversation in tuple(self._open.items()):
+            if conversation.active_s < limit and not busy(device):
+                await self._end(device)
+
+    async def end(self, session_id: int) -> None:
+        """The owner ends a conversation; no error when it is over already."""
+        for device, conversation in tuple(self._open.items()):
+            if conversation.session.id == session_id:
+                await self._end(device)
+
+    async def end_all(self) -> None:
+        """The hub stops."""
+        for device in tuple(self._open):
+            await self._end(device)
+
+    async def _end(self, device: str) -> None:
+        conversation = self._open.pop(device, None)
+        if conversation is None:
+            return
+        try:
+            session = await self._store.end_session(conversation.session.id, conversation.end_ms)
+        except UnknownSessionError:
+            return  # the owner deleted it
+        except StoreError as problem:
+            # The next start of the hub ends it at its last utterance, which is the same.
+            self._warn("disk", str(problem))
+            return
+        self._bus.publish(SessionChanged(session=session))

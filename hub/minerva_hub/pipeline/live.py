@@ -1,0 +1,412 @@
+"""The live pipeline: packets of all devices -> speech detector -> segments -> workers -> conversations.
+
+Everything here runs in the event loop's thread but the engines, which have threads of their own. Audio is fed
+as it comes; the detector runs over all streams together some forty times a second; each transcriber takes the
+next segment of the stream whose turn it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import msgspec
+
+from minerva_hub.bus import Bus
+from minerva_hub.config import HubConfig
+from minerva_hub.diarize import Diarizer, choose_diarizer
+from minerva_hub.errors import EngineError, EngineUnavailableError, StoreError
+from minerva_hub.events import (
+    DeviceRecord,
+    EngineInfo,
+    Gap,
+    GapRecorded,
+    NewSound,
+    SoundHeard,
+    Speaking,
+)
+from minerva_hub.pipeline.conversations import Conversations
+from minerva_hub.pipeline.queue import Job, SegmentQueue
+from minerva_hub.pipeline.scribe import Written, write_down
+from minerva_hub.pipeline.stream import Clock, Stream
+from minerva_hub.segment import (
+    Ear,
+    EarBank,
+    EarEvent,
+    Segment,
+    SegmentEnded,
+    Settled,
+    SpeechBegan,
+    SpeechDropped,
+)
+from minerva_hub.store import Store
+from minerva_hub.transcribe import Engine, Transcriber, choose_engine
+
+ROUNDS = 8  # windows of each stream in one go: a burst that is sent again must not hold up the event loop
+STEP_S = 0.025  # the detector's pace: adds at most this to the latency, and fills its batches
+HOUSEKEEPING_S = 1.0
+SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this much is judged again
+OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
+MAX_NOTES = 1000  # gaps and sounds that wait for the database
+
+EngineChoice = Callable[[], Engine]
+
+_log = logging.getLogger(__name__)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Pipeline:
+    """Takes the streams of all devices and fills the store and the bus."""
+
+    def __init__(
+        self,
+        config: HubConfig,
+        store: Store,
+        bus: Bus,
+        *,
+        bank: EarBank,
+        engine: EngineChoice | None = None,
+        changed: Callable[[], None] = lambda: None,
+        on_gap: Callable[[Gap], None] = lambda gap: None,
+    ) -> None:
+        self.drops: Counter[str] = Counter()
+        self.warnings: dict[str, str] = {}
+        self._config = config
+        self._store = store
+        self._bus = bus
+        self._bank = bank
+        self._choose_engine = engine or (lambda: choose_engine(config.transcribe))
+        self._changed = changed
+        self._on_gap = on_gap
+        self._queue = SegmentQueue()
+        self._streams: dict[str, Stream] = {}
+        self._by_ear: dict[Ear, Stream] = {}
+        self._ending: list[Ear] = []  # flushed, closed as soon as they have told the rest
+        self._speaking: dict[str, Speaking] = {}
+        self._engines: dict[str, EngineInfo] = {
+            "speech": EngineInfo(stage="speech", name="silero-vad", state="ready", reason="built in")
+        }
+        self._diarizer: Diarizer | None = None
+        self._conversations = Conversations(store, bus, config.session, self._loaded_diarizer, self.warn)
+        self._heard = asyncio.Event()
+        self._notes: asyncio.Queue[Gap | NewSound] = asyncio.Queue(MAX_NOTES)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to listen; the engines load behind this, and what is said meanwhile waits for them."""
+        await self._conversations.end_left_open()
+        for name, coroutine in (
+            ("detector", self._detect()),
+            ("engines", self._load()),
+            ("housekeeping", self._housekeep()),
+            ("notes", self._keep_notes()),
+        ):
+            self._tasks.append(asyncio.create_task(self._watched(name, coroutine), name=name))
+
+    async def _watched(self, name: str, coroutine: Coroutine[object, object, None]) -> None:
+        """A part of the pipeline that dies takes the hub's work with it: the owner must see that."""
+        try:
+            await coroutine
+        except Exception:
+            _log.exception("the pipeline's %s stopped", name)
+            self.warn(name, f"The hub's {name} stopped after an internal error: see its log")
+
+    async def stop(self) -> None:
+        """Stop at once. What is not written down stays unsettled, so devices send it again to the next run."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._conversations.end_all()
+        await self._save_resume_points()
+
+    def engines(self) -> tuple[EngineInfo, ...]:
+        """The engines in use, and why."""
+        return tuple(self._engines.values())
+
+    def queues(self) -> dict[str, int]:
+        """What waits where."""
+        return {
+            "segments": len(self._queue),
+            "notes": self._notes.qsize(),
+            "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
+        }
+
+    def warn(self, key: str, text: str | None) -> None:
+        """Show a warning, or take it back (None)."""
+        if self.warnings.get(key) == text:
+            return
+        if text is None:
+            del self.warnings[key]
+        else:
+            self.warnings[key] = text
+        self._changed()
+
+    # --- what links call ------------------------------------------------------------------------------------
+
+    async def open_stream(self, record: DeviceRecord, boot_id: str, time_ms: int) -> Stream:
+        """The stream of a device's boot, new or gone on with; `time_ms` is the device's clock now."""
+        now_ms = _now_ms()
+        stream = self._streams.get(record.id)
+        if stream is not None and stream.boot_id == boot_id:
+            stream.reconnected(time_ms, now_ms)
+            return stream
+        point = await self._store.resume(record.id, boot_id, 0)
+        if stream is not None and self._streams.get(record.id) is stream:
+            self._close_stream(stream)
+        offset_ms = now_ms - time_ms if point is None else point.clock_offset_ms
+        stream = Stream(
+            record.id,
+            record.room,
+            boot_id,
+            self._bank.open(),
+            Clock(offset_ms, time_ms),
+            lead_ms=self._config.ingest.lead_ms,
+        )
+        if point is not None:
+            stream.restore(point)
+        self._streams[record.id] = stream
+        self._by_ear[stream.ear] = stream
+        return stream
+
+    def accept(
+        self, stream: Stream, kind: int, flags: int, frames: int, seq: int, time_u32: int, payload: memoryview
+    ) -> bool:
+        """Take a packet; False when it was dropped (and counted). PeerError as Stream.accept."""
+        taken, gaps = stream.accept(kind, flags, frames, seq, time_u32, payload, _now_ms())
+        for gap in gaps:
+            self.note(gap)
+        if not taken:
+            self.drops["packets"] += 1
+        self._heard.set()
+        return taken
+
+    def note(self, what: Gap | NewSound) -> None:
+        """Keep a gap or a sound; never blocks."""
+        try:
+            self._notes.put_nowait(what)
+        except asyncio.QueueFull:
+            self.drops["notes"] += 1
+
+    def disconnected(self, stream: Stream) -> None:
+        """The device's connection ended; it may come back and go on."""
+        stream.connected = False
+        stream.offline_since_s = time.monotonic()
+
+    def forget(self, device: str) -> None:
+        """The device was removed: nothing of it is written down any more."""
+        stream = self._streams.pop(device, None)
+        if stream is not None:
+            self._by_ear.pop(stream.ear, None)
+            self._bank.close(stream.ear)
+            self._idle(stream)
+
+    async def end_session(self, session_id: int) -> None:
+        """The owner ends a conversation."""
+        await self._conversations.end(session_id)
+
+    # --- the detector ---------------------------------------------------------------------------------------
+
+    async def _detect(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            for ear, event in self._bank.step(ROUNDS):
+                stream = self._by_ear.get(ear)
+                if stream is not None:
+                    self._on_ear(stream, event)
+            if self._bank.busy:
+                self._heard.set()
+                await asyncio.sleep(0)
+                continue
+            while self._ending:
+                ear = self._ending.pop()
+                self._by_ear.pop(ear, None)
+                self._bank.close(ear)
+            await asyncio.sleep(STEP_S)
+
+    def _on_ear(self, stream: Stream, event: EarEvent) -> None:
+        if isinstance(event, SpeechBegan):
+            self._speaks(stream, "speaking", event.at_ms)
+        elif isinstance(event, SpeechDropped):
+            self._idle(stream)
+        elif isinstance(event, SegmentEnded):
+            self._speaks(stream, "transcribing", event.segment.start_ms)
+            lost = self._queue.put(stream, event.segment)
+            if lost is not None:
+                self._lose(stream, lost)
+        elif isinstance(event, Settled):
+            self._queue.settle(stream, event.seq)
+
+    def _lose(self, stream: Stream, segment: Segment) -> None:
+        self.drops["segments"] += 1
+        packets = max(1, (segment.end_ms - segment.start_ms) // 60)
+        self.note(
+            Gap(
+                device=stream.device,
+                start_ms=segment.start_ms,
+                end_ms=segment.end_ms,
+                packets=packets,
+                reason="hub_overload",
+            )
+        )
+
+    def _speaks(self, stream: Stream, state: str, since_ms: int) -> None:
+        event = msgspec.convert(
+            {
+                "type": "speaking",
+                "device": stream.device,
+                "room": stream.room,
+                "state": state,
+                "since_ms": since_ms,
+            },
+            Speaking,
+        )
+        self._speaking[stream.device] = event
+        self._bus.publish(event)
+
+    def _idle(self, stream: Stream) -> None:
+        if self._speaking.pop(stream.device, None) is not None:
+            self._bus.publish(
+                Speaking(device=stream.device, room=stream.room, state="idle", since_ms=_now_ms())
+            )
+
+    def _close_stream(self, stream: Stream) -> None:
+        """End a stream for good: what was being said is written down as it is."""
+        stream.ear.flush()
+        self._ending.append(stream.ear)
+        self._heard.set()
+        if self._streams.get(stream.device) is stream:
+            del self._streams[stream.device]
+
+    # --- engines and workers --------------------------------------------------------------------------------
+
+    def _set_engine(self, info: EngineInfo) -> None:
+        self._engines[info.stage] = info
+        self._changed()
+
+    def _loaded_diarizer(self) -> Diarizer:
+        if self._diarizer is None:
+            raise RuntimeError("the diarizer is loaded before the first worker starts")
+        return self._diarizer
+
+    async def _load(self) -> None:
+        """Choose and load the engines, then let the workers begin."""
+        try:
+            engine = await asyncio.to_thread(self._choose_engine)
+            final = engine.info
+            self._set_engine(msgspec.structs.replace(final, state="loading"))
+            self._diarizer = await asyncio.to_thread(choose_diarizer, self._config.diarize)
+            self._set_engine(self._diarizer.info)
+            async with asyncio.TaskGroup() as workers:
+                ready: list[asyncio.Event] = []
+                for number in range(self._config.transcribe.workers):
+                    ready.append(asyncio.Event())
+                    workers.create_task(self._work(number, engine, ready[-1]))
+                for event in ready:
+                    await event.wait()
+                self._set_engine(final)
+        except* (EngineUnavailableError, EngineError) as problems:
+            text = "; ".join(str(problem) for problem in problems.exceptions)
+            name = self._engines["transcribe"].name if "transcribe" in self._engines else "none"
+            self._set_engine(EngineInfo(stage="transcribe", name=name, state="error", reason=text))
+            self.warn("engine", f"Nothing is written down: {text}")
+
+    async def _work(self, number: int, engine: Engine, ready: asyncio.Event) -> None:
+        """One transcriber with its own thread: loads, then takes segments for ever."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix=f"transcriber-{number}") as thread:
+            transcriber: Transcriber = await loop.run_in_executor(thread, engine.open)
+            ready.set()
+            try:
+                while True:
+                    stream, job = await self._queue.take()
+                    try:
+                        await self._do(stream, job, engine.info.name, thread, transcriber)
+                    finally:
+                        self._queue.done(stream)
+                        if not self._queue.pending(stream):
+                            self._after(stream)
+            finally:
+                transcriber.close()
+
+    async def _do(
+        self, stream: Stream, job: Job, engine: str, thread: ThreadPoolExecutor, transcriber: Transcriber
+    ) -> None:
+        written = Written((), 0.0)
+        if job.segment is not None:
+            try:
+                written = await asyncio.get_running_loop().run_in_executor(
+                    thread, write_down, job.segment, transcriber, self._loaded_diarizer()
+                )
+            except EngineError as problem:
+                # Said and counted, then on to the next: what an engine chokes on must not come back for ever.
+                self.drops["engine_errors"] += 1
+                self.warn("engine", f"{stream.room}: a stretch of speech was not written down: {problem}")
+        if written.drafts:
+            point = stream.point_at(job.settles)
+            await self._conversations.add(stream.device, stream.room, engine, written.drafts, point)
+        stream.settle(job.settles)
+
+    def _after(self, stream: Stream) -> None:
+        """No text of this stream is to come: the page's dots go, unless somebody speaks again."""
+        speaking = self._speaking.get(stream.device)
+        if speaking is not None and speaking.state == "transcribing":
+            self._idle(stream)
+
+    # --- housekeeping ---------------------------------------------------------------------------------------
+
+    async def _keep_notes(self) -> None:
+        while True:
+            what = await self._notes.get()
+            try:
+                if isinstance(what, Gap):
+                    await self._store.add_gap(what)
+                    self._on_gap(what)
+                    self._bus.publish(GapRecorded(gap=what))
+                else:
+                    self._bus.publish(SoundHeard(sound=await self._store.add_sound(what)))
+            except StoreError as problem:
+                self.drops["notes"] += 1
+                self.warn("disk", str(problem))
+
+    async def _housekeep(self) -> None:
+        saved_s = time.monotonic()
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            now_s = time.monotonic()
+            for stream in tuple(self._streams.values()):
+                if not stream.connected and now_s - stream.offline_since_s > OFFLINE_S:
+                    self._close_stream(stream)
+            await self._conversations.end_quiet(self._has_text_to_come)
+            if now_s - saved_s >= SAVE_S:
+                saved_s = now_s
+                await self._save_resume_points()
+
+    def _has_text_to_come(self, device: str) -> bool:
+        stream = self._streams.get(device)
+        return stream is not None and (device in self._speaking or self._queue.pending(stream))
+
+    async def _save_resume_points(self) -> None:
+        for stream in tuple(self._streams.values()):
+            point = stream.resume_point()
+            if point is None or not stream.dirty:
+                continue
+            stream.dirty = False
+            try:
+                await self._store.save_resume(point)
+            except StoreError as problem:
+                stream.dirty = True
+                self.warn("disk", str(problem))
+                return

@@ -1,0 +1,73 @@
+"""From a segment to who said what in it: transcribe, split into turns, give each turn its words. Blocking."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from minerva_hub.diarize import Diarizer, Turn, Voice
+from minerva_hub.events import Word
+from minerva_hub.segment import Segment
+from minerva_hub.transcribe import TimedWord, Transcriber
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What one voice said in a segment: an utterance without session and speaker label."""
+
+    text: str
+    words: tuple[Word, ...]
+    start_ms: int
+    end_ms: int
+    language: str
+    voice: Voice
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A segment written down; `busy_s` is the time its engines took."""
+
+    drafts: tuple[Draft, ...]
+    busy_s: float
+
+
+def write_down(segment: Segment, transcriber: Transcriber, diarizer: Diarizer) -> Written:
+    """Transcribe a segment and split it by speaker; no words, no drafts."""
+    began = time.perf_counter()
+    transcript = transcriber.transcribe(segment.pcm)
+    if not transcript.words:
+        return Written((), time.perf_counter() - began)
+    turns = diarizer.split(segment.pcm, transcript.words)
+    drafts = tuple(
+        Draft(
+            text=" ".join(word.text for word in said),
+            words=tuple(_on_clock(word, segment.start_ms) for word in said),
+            start_ms=segment.start_ms + round(turn.start_s * 1000),
+            end_ms=segment.start_ms + round(turn.end_s * 1000),
+            language=transcript.language,
+            voice=turn.voice,
+        )
+        for turn, said in _share(transcript.words, turns)
+    )
+    return Written(drafts, time.perf_counter() - began)
+
+
+def _on_clock(word: TimedWord, start_ms: int) -> Word:
+    return Word(
+        text=word.text,
+        start_ms=start_ms + round(word.start_s * 1000),
+        end_ms=start_ms + round(word.end_s * 1000),
+        confidence=word.confidence,
+    )
+
+
+def _share(words: tuple[TimedWord, ...], turns: list[Turn]) -> list[tuple[Turn, list[TimedWord]]]:
+    """Each word goes to the turn its middle is in, or the nearest; turns without words are left out."""
+    said: list[list[TimedWord]] = [[] for _ in turns]
+    for word in words:
+        middle = (word.start_s + word.end_s) / 2
+        nearest = min(
+            range(len(turns)),
+            key=lambda i: max(turns[i].start_s - middle, middle - turns[i].end_s, 0.0),
+        )
+        said[nearest].append(word)
+    return [(turn, mine) for turn, mine in zip(turns, said, strict=True) if mine]

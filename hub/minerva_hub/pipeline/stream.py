@@ -1,0 +1,189 @@
+"""One device's audio on the hub's clock: which packet is next, when it was heard, what was lost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from minerva.wire import IMA_ADPCM, KIND_NAMES, PCM_S16LE, U32, duration_ms, serial_diff
+
+from minerva_hub.audio import decode_adpcm, decode_pcm
+from minerva_hub.errors import PeerError
+from minerva_hub.events import Gap, ResumePoint
+from minerva_hub.segment import Ear
+
+BACKWARDS_MS = 100  # a device's clock and its sample counter may disagree by a few frames
+DRIFT_MS = 50  # a clock correction smaller than this is not worth a seam in the timeline
+DRIFT_MAX_MS = 1000  # one larger than this is made even while the gate stays open
+
+
+class Clock:
+    """Maps the device time of one boot to UTC.
+
+    The offset is fixed when the boot is first seen and kept with the resume point. Crystals drift by
+    seconds a day, so later reports move it, but only where the stream pauses anyway.
+    """
+
+    def __init__(self, offset_ms: int, time_ms: int) -> None:
+        self.offset_ms = offset_ms
+        self._last_ms = time_ms
+        self._best: int | None = None
+
+    def report(self, time_ms: int, now_ms: int) -> None:
+        """The device said at `now_ms` UTC that its clock is at `time_ms`; the quickest report counts."""
+        offset = now_ms - time_ms
+        self._best = offset if self._best is None else min(self._best, offset)
+
+    def unwrap(self, time_u32: int) -> int:
+        """A packet's u32 time -> milliseconds since boot, as near as possible to the last one seen."""
+        self._last_ms += serial_diff(time_u32, self._last_ms & U32)
+        return self._last_ms
+
+    def correct(self, *, pause: bool) -> None:
+        """Take over what the reports say when it differs enough."""
+        if self._best is None:
+            return
+        error = abs(self._best - self.offset_ms)
+        if error > (DRIFT_MS if pause else DRIFT_MAX_MS):
+            self.offset_ms = self._best
+        if pause:
+            self._best = None  # the crystal's temperature changes: begin to look anew
+
+
+class Stream:
+    """The sequence of one (device, boot, stream), through all its connections.
+
+    `settled_seq` is the last packet that need not come again. The caller records gaps and calls nothing here
+    from another thread.
+    """
+
+    def __init__(self, device: str, room: str, boot_id: str, ear: Ear, clock: Clock, *, lead_ms: int) -> None:
+        self.device = device
+        self.room = room
+        self.boot_id = boot_id
+        self.ear = ear
+        self.clock = clock
+        self.settled_seq: int | None = None
+        self.settled_end_ms = 0
+        self.dirty = False  # settled_* is newer than the database
+        self.accepted_seq: int | None = None
+        self.duplicates = 0
+        self.connected = True
+        self.offline_since_s = 0.0
+        self._lead_ms = lead_ms
+        self._end_ms: int | None = None  # device time at which the last accepted packet ended
+        self._newest_seq: int | None = None  # of this connection
+        self._packets: dict[int, int] = {}  # seq -> end, UTC, of packets that are accepted and not settled
+
+    def restore(self, point: ResumePoint) -> None:
+        """Go on where the database says that an earlier run of the hub stopped."""
+        self.settled_seq = self.accepted_seq = point.seq
+        self.settled_end_ms = point.end_ms
+        self._end_ms = point.end_ms - point.clock_offset_ms
+
+    def reconnected(self, time_ms: int, now_ms: int) -> None:
+        """The same boot connected again and will send from the resume point."""
+        self.connected = True
+        self._newest_seq = None
+        self.clock.report(time_ms, now_ms)
+
+    def resume_point(self) -> ResumePoint | None:
+        """What the database should keep, None while nothing is settled."""
+        return None if self.settled_seq is None else self._point(self.settled_seq, self.settled_end_ms)
+
+    def point_at(self, seq: int) -> ResumePoint:
+        """The resume point that settling `seq` will make; goes into the same transaction as the words."""
+        return self._point(seq, self._packets.get(seq, self.settled_end_ms))
+
+    def _point(self, seq: int, end_ms: int) -> ResumePoint:
+        return ResumePoint(
+            device=self.device,
+            boot_id=self.boot_id,
+            stream=0,
+            seq=seq,
+            end_ms=end_ms,
+            clock_offset_ms=self.clock.offset_ms,
+        )
+
+    def settle(self, seq: int) -> None:
+        """Everything up to and including `seq` was committed or judged not speech."""
+        if self.settled_seq is not None and serial_diff(seq, self.settled_seq) <= 0:
+            return
+        for known in [known for known in self._packets if serial_diff(known, seq) <= 0]:
+            end_ms = self._packets.pop(known)
+            if known == seq:
+                self.settled_end_ms = end_ms
+        self.settled_seq = seq
+        self.dirty = True
+
+    def accept(
+        self, kind: int, flags: int, frames: int, seq: int, time_u32: int, payload: memoryview, now_ms: int
+    ) -> tuple[bool, list[Gap]]:
+        """Take a packet: (whether it is in the stream now, what was lost before it and with it).
+
+        PeerError: bad_sequence, bad_time, too_fast, bad_media, forbidden_media.
+        """
+        self._check_order(seq)
+        step = 1 if self.accepted_seq is None else serial_diff(seq, self.accepted_seq)
+        if step <= 0:
+            self.duplicates += 1
+            return True, []
+        begins = bool(flags & 1) or step > 1
+        self.clock.correct(pause=begins)
+        start = self.clock.unwrap(time_u32)
+        end = start + duration_ms(kind, frames)
+        self._check_time(start, end, now_ms)
+        if kind == IMA_ADPCM:
+            pcm = decode_adpcm(payload)
+        elif kind == PCM_S16LE:
+            pcm = decode_pcm(payload)
+        else:
+            raise PeerError("forbidden_media", f"{self.device}: {KIND_NAMES[kind]} was not asked for")
+        offset = self.clock.offset_ms
+        gaps = self._gap_before(seq, step, start + offset)
+        fresh = self._end_ms is None
+        self._end_ms = end
+        self.accepted_seq = seq
+        if not self.ear.feed(pcm, start + offset, seq, begins=begins or fresh, ends=bool(flags & 2)):
+            gaps.append(self._gap(start + offset, end + offset, 1, "hub_overload"))
+            return False, gaps
+        self._packets[seq] = end + offset
+        return True, gaps
+
+    def _check_order(self, seq: int) -> None:
+        newest = self._newest_seq
+        if newest is not None and serial_diff(seq, newest) <= 0:
+            raise PeerError(
+                "bad_sequence",
+                f"{self.device}: sequence number {seq} after {newest}; within a connection they rise",
+            )
+        self._newest_seq = seq
+
+    def _check_time(self, start: int, end: int, now_ms: int) -> None:
+        if start < 0 or (self._end_ms is not None and start < self._end_ms - BACKWARDS_MS):
+            raise PeerError(
+                "bad_time",
+                f"{self.device}: packet at {start} ms, but {self._end_ms or 0} ms was reached;"
+                f" at most {BACKWARDS_MS} ms back are allowed",
+            )
+        ahead = end + self.clock.offset_ms - now_ms
+        if ahead > self._lead_ms:
+            raise PeerError(
+                "too_fast",
+                f"{self.device}: audio runs {ahead} ms ahead of real time; {self._lead_ms} ms are allowed",
+            )
+
+    def _gap(
+        self, start_ms: int, end_ms: int, packets: int, reason: Literal["overwritten", "hub_overload"]
+    ) -> Gap:
+        return Gap(device=self.device, start_ms=start_ms, end_ms=end_ms, packets=packets, reason=reason)
+
+    def _gap_before(self, seq: int, step: int, start_ms: int) -> list[Gap]:
+        if self.accepted_seq is None:
+            missing = seq  # numbers count from 0 at boot
+            since_ms = self.clock.offset_ms
+        else:
+            missing = step - 1
+            since_ms = (self._end_ms or 0) + self.clock.offset_ms
+        if missing == 0:
+            return []
+        return [self._gap(min(since_ms, start_ms), start_ms, missing, "overwritten")]
