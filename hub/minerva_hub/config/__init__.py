@@ -1,5 +1,7 @@
 """The hub's settings: typed structs whose defaults work, and the loader that fills them."""
 
+from minerva_hub.config.document import to_toml
+from minerva_hub.config.loader import find_file, is_loopback, load_config
 from minerva_hub.config.settings import (
     DiarizeConfig,
     HubConfig,
@@ -20,4 +22,8 @@ __all__ = [
     "SessionConfig",
     "StoreConfig",
     "TranscribeConfig",
+    "find_file",
+    "is_loopback",
+    "load_config",
+    "to_toml",
 ]

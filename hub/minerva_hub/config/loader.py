@@ -1,0 +1,162 @@
+"""Fills the settings: minerva.toml, over it the environment, over that the command's flags.
+
+Whatever does not fit is a ConfigError that names its source, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minerva_hub.config.fields import PREFIX, Setting, sections, settings
+from minerva_hub.config.settings import HubConfig
+from minerva_hub.errors import ConfigError
+
+FILE_NAME = "minerva.toml"
+FILE_VARIABLE = "MINERVA_CONFIG"
+MAX_FILE_BYTES = 1 << 20  # a settings file has some 4 kB; this is another file
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, and for each key that is not at its default where it came from."""
+
+    config: HubConfig
+    origins: Mapping[str, str]
+
+
+def load_config(path: Path | None, env: Mapping[str, str], flags: Mapping[str, Any]) -> HubConfig:
+    """Settings from a file (None: none), variables MINERVA_SECTION_FIELD, and flags.
+
+    `flags` maps "section.field" to a value, None meaning that it was not given. Raises ConfigError.
+    """
+    return load(path, env, flags).config
+
+
+def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, Any]) -> Loaded:
+    """As load_config, with the origin of each value."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+
+    def take(setting: Setting, value: Any, origin: str, folder: Path | None, *, from_text: bool) -> None:
+        try:
+            values[setting.key] = setting.convert(value, folder=folder, from_text=from_text)
+        except ValueError as exc:
+            raise ConfigError(f"{origin} = {value!r}: {exc}") from exc
+        origins[setting.key] = origin
+
+    for setting, value in _from_file(path) if path else ():
+        take(setting, value, f"{path}: {setting.key}", path.parent if path else None, from_text=False)
+    for setting, value in _from_environment(env):
+        take(setting, value, setting.variable, None, from_text=True)
+    for setting, value in _from_flags(flags):
+        take(setting, value, setting.option, None, from_text=True)
+
+    parts: dict[str, dict[str, Any]] = {name: {} for name in sections()}
+    for key, value in values.items():
+        parts[settings()[key].section][settings()[key].name] = value
+    filled: dict[str, Any] = {name: struct(**parts[name]) for name, struct in sections().items()}
+    config = HubConfig(**filled)
+    _check(config, origins)
+    return Loaded(config, origins)
+
+
+def find_file(env: Mapping[str, str]) -> Path | None:
+    """Where none was named: MINERVA_CONFIG's, ./minerva.toml, or ~/.config/minerva/minerva.toml."""
+    if env.get(FILE_VARIABLE):
+        return Path(env[FILE_VARIABLE]).expanduser()
+    home = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    candidates = (Path(FILE_NAME), home / "minerva" / FILE_NAME)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _from_file(path: Path) -> Iterable[tuple[Setting, Any]]:
+    for section, table in _read(path).items():
+        if section not in sections():
+            raise ConfigError(
+                f"{path}: unknown section [{section}]{_meant(section, sections())}; "
+                f"there are {', '.join(f'[{name}]' for name in sections())}"
+            )
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section} = {table!r}: allowed is a section, [{section}]")
+        for name, value in table.items():
+            setting = settings().get(f"{section}.{name}")
+            if setting is None:
+                known = [s.name for s in settings().values() if s.section == section]
+                raise ConfigError(
+                    f"{path}: unknown key {section}.{name}{_meant(name, known)}; "
+                    f"[{section}] has {', '.join(known)}"
+                )
+            yield setting, value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes: that is no settings file")
+        return tomllib.loads(raw.decode())
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: not UTF-8 text: {exc.reason} at byte {exc.start}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path}: not TOML: {exc}") from exc
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[Setting, str]]:
+    known = {setting.variable: setting for setting in settings().values()}
+    mine = tuple(f"{PREFIX}{section}_".upper() for section in sections())
+    for name, value in env.items():
+        if name in known:
+            yield known[name], value
+        elif name.startswith(PREFIX) and name != FILE_VARIABLE:
+            meant = _meant(name, known, cutoff=0.85)  # other programs may have a MINERVA_ of their own
+            if meant or name.startswith(mine):
+                raise ConfigError(f"unknown variable {name}{meant}; `minerva config` lists the settings")
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Iterable[tuple[Setting, Any]]:
+    for key, value in flags.items():
+        if key not in settings():
+            raise ConfigError(f"unknown setting {key}{_meant(key, settings())}")
+        if value is not None:
+            yield settings()[key], value
+
+
+def _meant(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _check(config: HubConfig, origins: Mapping[str, str]) -> None:
+    """The rules that join two settings."""
+    server, segment = config.server, config.segment
+    if not is_loopback(server.host) and not server.insecure_lan:
+        raise ConfigError(
+            f"{origins['server.host']} = {server.host!r}: allowed is a loopback address, as long as nothing "
+            "is encrypted: others on the network could listen in. To do it all the same, set "
+            "server.insecure_lan (--server-insecure-lan)"
+        )
+    if segment.release > segment.threshold:
+        origin = origins.get("segment.release") or origins["segment.threshold"]
+        raise ConfigError(
+            f"{origin}: segment.release ({segment.release:g}) is above segment.threshold "
+            f"({segment.threshold:g}): speech would end before it began"
+        )
