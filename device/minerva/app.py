@@ -104,6 +104,7 @@ class App:
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
         self._outbox = []
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0}
+        self._trouble = ""
         self._failed = False
         self._started = False
         self._health_due = True
@@ -184,7 +185,7 @@ class App:
             try:
                 await self._one_link()
             except LinkError as e:
-                print("link:", e)
+                self._say_trouble(str(e))
                 if isinstance(e, HubError):
                     self._failed = True
             self.session.lost()
@@ -193,6 +194,12 @@ class App:
                 self._watchdog.alive(_LINK)
                 await sleep_ms(min(pause, _FAILED_MS))
                 pause -= _FAILED_MS
+
+    def _say_trouble(self, text: str) -> None:
+        """Log why there is no link; the same reason only once, however often it is tried."""
+        if text != self._trouble:
+            self._trouble = text
+            print("link:", text)
 
     async def _one_link(self) -> None:
         """One connection from joining the Wi-Fi to its end, which is always a LinkError."""
@@ -253,6 +260,7 @@ class App:
             self._health_due = True
         if name == "welcome":
             self._failed = False
+            self._trouble = ""
             self._backoff.reset()
             link.reserve(MAX_MEDIA if self.session.frames > 6 else 0)
             resume = self.session.resume

@@ -2,7 +2,7 @@
 
 from machine import Pin
 
-from minerva.port import ticks_diff, ticks_ms
+from minerva.port import ticks_add, ticks_diff, ticks_ms
 
 DEBOUNCE_MS = (
     250  # contacts bounce for some 10 ms; nobody presses twice within a quarter of a second on purpose
@@ -14,7 +14,7 @@ class Button:
 
     def __init__(self, pin: "int | None"):
         self._latched = False
-        self._last = ticks_ms()
+        self._last = ticks_add(ticks_ms(), -DEBOUNCE_MS)
         self._pin = None
         if pin is not None:
             self._pin = Pin(pin, Pin.IN, Pin.PULL_UP)

@@ -1,0 +1,276 @@
+"""Virtual devices: the unmodified device application in a process of its own, hearing a WAV file.
+
+It runs under the real MicroPython where one can be had, under CPython otherwise, and says which. The process
+ends with `stop()`, and by itself when the program that started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from minerva_hub.errors import MinervaError
+
+InterpreterName = Literal["auto", "micropython", "cpython"]
+
+MAX_LOG_LINES: Final = 1000  # of a device's log; a device says some twenty lines an hour
+STOP_TIMEOUT_S: Final = 3.0
+# What a full-scale sine means in the WAV files of minerva_tools.render: 10 Pa peak, in dB SPL (20 µPa).
+ROOM_FULL_SCALE_SPL: Final = 110.97
+
+
+class VirtualDeviceError(MinervaError):
+    """A virtual device did not start, or ended when it should not have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """What runs the device application: `title` for people, `command` before the script's path."""
+
+    name: Literal["micropython", "cpython"]
+    title: str
+    command: tuple[str, ...]
+
+    def environment(self, paths: list[Path]) -> dict[str, str]:
+        """The variables that let it import from `paths`, first one first."""
+        joined = os.pathsep.join(str(p) for p in paths)
+        if self.name == "micropython":
+            return {"MICROPYPATH": joined + os.pathsep + ".frozen"}
+        return {"PYTHONPATH": joined, "PYTHONUNBUFFERED": "1"}
+
+
+def device_folder() -> Path:
+    """The folder of the device application: main.py, minerva/, boards/."""
+    here = Path(__file__).resolve().parent
+    for folder in (here.parents[1] / "device", here / "device"):
+        if (folder / "main.py").is_file():
+            return folder
+    raise VirtualDeviceError(
+        f"the device application is missing: neither in {here.parents[1]} nor in {here}; "
+        "virtual devices need the project's folder device/"
+    )
+
+
+def _version(path: Path) -> str | None:
+    """`MicroPython 1.25.0`, or None when `path` does not run or is something else."""
+    probe = "import sys; print(sys.implementation.name, '%d.%d.%d' % sys.implementation.version[:3])"
+    try:
+        done = subprocess.run(
+            [str(path), "-c", probe], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    name, _, version = done.stdout.strip().partition(" ")
+    return f"MicroPython {version}" if name == "micropython" else None
+
+
+def find_micropython(arch: str = "native") -> Path | None:
+    """The MicroPython for `arch` ("native", "amd64", "i386"…), or None where there is none that runs.
+
+    Looks where scripts/get-micropython.sh puts it; for "native" then at $MINERVA_MICROPYTHON and on PATH.
+    """
+    cache = device_folder().parent / ".cache"
+    candidates: list[Path] = []
+    if arch == "native":
+        named = os.environ.get("MINERVA_MICROPYTHON")
+        if named:
+            candidates.append(Path(named))
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+        candidates.append(cache / f"micropython-{machine}" / "bin" / "micropython")
+        on_path = shutil.which("micropython")
+        if on_path:
+            candidates.append(Path(on_path))
+    else:
+        candidates.append(cache / f"micropython-{arch}" / "bin" / "micropython")
+    return next((p for p in candidates if p.is_file() and _version(p)), None)
+
+
+def choose_interpreter(
+    name: InterpreterName = "auto", *, arch: str = "native", heap: str | None = None
+) -> Interpreter:
+    """What will run a device: "auto" takes MicroPython where it is found. `heap` limits it, as "192k"."""
+    found = None if name == "cpython" else find_micropython(arch)
+    if found is not None:
+        limit = ("-X", f"heapsize={heap}") if heap else ()
+        title = f"{_version(found)}" + (f" ({arch})" if arch != "native" else "")
+        return Interpreter(name="micropython", title=title, command=(str(found), *limit))
+    if name == "micropython":
+        raise VirtualDeviceError(
+            f"no MicroPython for {arch} here; scripts/get-micropython.sh {arch} fetches one on Debian, "
+            "apt install micropython or brew install micropython elsewhere"
+        )
+    version = ".".join(str(n) for n in sys.version_info[:3])
+    return Interpreter(
+        name="cpython", title=f"CPython {version} (no MicroPython here)", command=(sys.executable,)
+    )
+
+
+class VirtualDevice:
+    """One device process. `settings` is the content of its settings.json, `wav` what its microphone hears.
+
+    wav: mono, 16 bits, 16 kHz, a full-scale sine standing for `full_scale_spl` dB SPL. `speed` runs its
+    clock and its room faster than real time; `boot_ms` is how long it has been on. `folder` is its flash (a
+    fresh one, removed at the end, if None). `lossless`: a busy computer delays its audio but loses none of
+    it.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, object],
+        wav: Path,
+        *,
+        interpreter: Interpreter | None = None,
+        folder: Path | None = None,
+        application: Path | None = None,
+        speed: float = 1.0,
+        loop: bool = False,
+        boot_ms: int = 0,
+        full_scale_spl: float = ROOM_FULL_SCALE_SPL,
+        lossless: bool = True,
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings = {"version": 1, "board": "virtual", **settings}
+        self.interpreter = interpreter or choose_interpreter()
+        self.log: deque[str] = deque(maxlen=MAX_LOG_LINES)
+        self._application = application or device_folder()
+        self._folder = folder
+        self._own_folder: tempfile.TemporaryDirectory[str] | None = None
+        self._on_line = on_line
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._said = asyncio.Event()
+        self._environment = {
+            "MINERVA_CONTROL": "1",
+            "MINERVA_MIC_WAV": str(Path(wav).resolve()),
+            "MINERVA_MIC_SPL": str(full_scale_spl),
+            "MINERVA_MIC_LOOP": "1" if loop else "0",
+            "MINERVA_MIC_LOSSLESS": "1" if lossless else "0",
+            "MINERVA_SPEED": str(speed),
+            "MINERVA_BOOT_MS": str(boot_ms),
+        }
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    async def start(self) -> None:
+        """Switch it on; VirtualDeviceError when the interpreter cannot be run."""
+        if self._folder is None:
+            self._own_folder = tempfile.TemporaryDirectory(prefix="minerva-device-")
+            self._folder = Path(self._own_folder.name)
+        (self._folder / "settings.json").write_text(json.dumps(self.settings))
+        paths = [self._application / "boards" / "virtual_hw", self._application]
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.interpreter.command,
+                str(self._application / "main.py"),
+                cwd=self._folder,
+                env={**os.environ, **self._environment, **self.interpreter.environment(paths)},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        except OSError as e:
+            raise VirtualDeviceError(f"{self.interpreter.command[0]} cannot be run: {e}") from e
+        self._reader = asyncio.create_task(self._read_log(self._process))
+
+    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        async for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self.log.append(line)
+            if self._on_line is not None:
+                self._on_line(line)
+            self._said.set()
+        await process.wait()
+        self._said.set()
+
+    async def _command(self, line: str) -> None:
+        if self._process is None or self._process.stdin is None or not self.running:
+            raise VirtualDeviceError(f"{self.settings.get('device')}: it is off, it cannot {line}")
+        self._process.stdin.write(line.encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # it ended meanwhile; its log says why
+            await self._process.stdin.drain()
+
+    async def press_button(self) -> None:
+        """Press its button."""
+        await self._command("press")
+
+    async def set_wifi(self, up: bool) -> None:
+        """Switch the Wi-Fi that it may join on or off (for settings with `wifi`)."""
+        await self._command("wifi up" if up else "wifi down")
+
+    async def wait_for(self, text: str, *, timeout_s: float = 30.0) -> str:
+        """The first line of its log that holds `text`; VirtualDeviceError when it ends or time runs out first."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    self._said.clear()
+                    for line in self.log:
+                        if text in line:
+                            return line
+                    if not self.running:
+                        break
+                    await self._said.wait()
+        state = "still running" if self.running else f"ended with {self.returncode}"
+        said = "\n".join(list(self.log)[-20:])
+        raise VirtualDeviceError(
+            f"{self.settings.get('device')} ({state}) never said {text!r}; it said:\n{said}"
+        )
+
+    @property
+    def returncode(self) -> int | None:
+        """The status it ended with; None while it runs or before it started."""
+        return None if self._process is None else self._process.returncode
+
+    async def wait(self) -> int:
+        """Its status, when it has ended by itself."""
+        if self._process is None:
+            raise VirtualDeviceError("it was never started")
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Switch it off; harmless when it is off."""
+        process = self._process
+        if process is None:
+            return
+        if self.running:
+            with contextlib.suppress(VirtualDeviceError):
+                await self._command("quit")
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._reader is not None:
+            await self._reader
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+            self._own_folder = None
+            self._folder = None
+
+    async def __aenter__(self) -> VirtualDevice:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
