@@ -23,6 +23,10 @@ class EngineUnavailableError(UserError):
     """The engine that was asked for cannot run here; says what it lacks and what would work instead."""
 
 
+class EngineError(MinervaError):
+    """An engine failed on what it was given; names the engine and what it said."""
+
+
 class PeerError(MinervaError):
     """A device or client broke the protocol; ends that connection only.
 

@@ -1,0 +1,48 @@
+"""Which engine writes down the words, and why."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Final
+
+from minerva_hub.config import TranscribeConfig
+from minerva_hub.errors import EngineUnavailableError
+from minerva_hub.models import Found, find_whisper
+from minerva_hub.transcribe.base import Engine
+from minerva_hub.transcribe.sphinx import SphinxEngine
+from minerva_hub.transcribe.whisper import WhisperEngine
+
+ENGLISH: Final = ("en", "auto")
+
+
+def choose_engine(config: TranscribeConfig) -> Engine:
+    """The engine for these settings; looks at the disk only, loads nothing, asks no network.
+
+    EngineUnavailableError when the engine that was asked for lacks its model, or knows another language.
+    """
+    if config.engine == "pocketsphinx":
+        return _sphinx(config, "Asked for in the settings: offline recogniser, expect mistakes.")
+    model = find_whisper(config.model)
+    if isinstance(model, Found):
+        why = "Asked for in the settings." if config.engine == "faster-whisper" else "Whisper model on disk."
+        return WhisperEngine(model, config, why)
+    if config.engine == "faster-whisper":
+        raise EngineUnavailableError(
+            f"[transcribe] engine faster-whisper: no usable model: {model.reason}. Put a CTranslate2 Whisper "
+            "model there or name its folder in [transcribe] model; engine auto works without one"
+        )
+    return _sphinx(config, "No Whisper model on disk: offline recogniser, expect mistakes.")
+
+
+def _sphinx(config: TranscribeConfig, reason: str) -> Engine:
+    if config.language not in ENGLISH:
+        raise EngineUnavailableError(
+            f"[transcribe] language {config.language!r}: the offline recogniser knows English only "
+            "(en, auto); other languages need a Whisper model on disk, named in [transcribe] model"
+        )
+    if find_spec("pocketsphinx") is None:
+        raise EngineUnavailableError(
+            "pocketsphinx is not installed: pip install pocketsphinx, or name a Whisper model's folder in "
+            "[transcribe] model"
+        )
+    return SphinxEngine(reason)
