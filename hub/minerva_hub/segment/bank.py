@@ -94,7 +94,8 @@ class EarBank:
         ask = np.flatnonzero((power >= self._floor) | [ear.speaking for ear in ears])
         probabilities = np.zeros(len(ears), np.float32)
         if len(ask):
-            probabilities[ask] = self._vad.infer(slots[ask], windows[ask])
+            everyone = len(ask) == len(ears)
+            probabilities[ask] = self._vad.infer(slots[ask], windows if everyone else windows[ask])
         self.decided += len(ears)
         self.inferred += len(ask)
         for ear, probability in zip(ears, probabilities.tolist(), strict=True):
@@ -103,7 +104,7 @@ class EarBank:
     def _place(self, ear: Ear) -> None:
         slot = self._vad.open()
         if slot >= len(self._rows):
-            self._make_rows(2 * len(self._rows))
+            self._make_rows(max(2 * len(self._rows), slot + 1))
         self._rows[slot] = 0
         self._placed[slot] = ear
         ear.place(slot, self._rows[slot])

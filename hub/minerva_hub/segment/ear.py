@@ -1,10 +1,10 @@
 """One stream's way from packets to segments.
 
-An ear works in *runs*. A run begins at a packet with nothing remembered: no detector state, no pre-roll, windows
-counted from the first sample. It ends at a packet boundary, when a segment has ended, when the gate closed or
-time jumped, or in a lull, and that boundary is what the ear reports as settled. Packets beyond it are taken
-again by the next run. So a hub that was killed, and is sent the packets after the last settled one again, finds
-the same segments, to the sample, as a hub that was not.
+An ear works in *runs*. A run begins at a packet with nothing remembered: no detector state, no pre-roll,
+windows counted from the first sample. It ends at a packet boundary, when a segment has ended, when the gate
+closed or time jumped, or in a lull, and that boundary is what the ear reports as settled. Packets beyond it
+are taken again by the next run. So a hub that was killed, and is sent the packets after the last settled one
+again, finds the same segments, to the sample, as a hub that was not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Ear:
     """The stream of one device. `feed`, `flush` and `pending` may be used beside a running `EarBank.step`."""
 
     __slots__ = (
-        "_at", "_before", "_closing", "_config", "_expected_ms", "_fed", "_inbox", "_kept", "_limit", "_pre_roll",
-        "_row", "_rules", "_settled", "_staged", "_taken", "_wake", "_windows", "awake", "closed", "slot",
+        "_at", "_before", "_closing", "_config", "_expected_ms", "_fed", "_inbox", "_kept", "_limit",
+        "_pre_roll", "_row", "_rules", "_settled", "_staged", "_taken", "_wake", "_windows",
+        "awake", "closed", "slot",
     )  # fmt: skip
 
     def __init__(self, config: SegmentConfig, backlog_s: float, wake: Callable[[Ear], None]) -> None:
@@ -57,9 +58,7 @@ class Ear:
         self._inbox: deque[Packet | None] = deque()
         self._fed = 0  # samples ever accepted; written by feed only
         self._taken = 0  # samples ever taken from the inbox; written by the bank's side only
-        self._kept: deque[tuple[int, Packet]] = (
-            deque()
-        )  # packets of the run, each with the position of its end
+        self._kept: deque[tuple[int, Packet]] = deque()  # packets of the run with the positions of their ends
         self._before: int | None = None  # seq of the packet before the first kept one, when it is of this run
         self._settled: int | None = None
         self._staged = 0  # position in the run, in samples, of the end of what is in the row
@@ -79,8 +78,9 @@ class Ear:
     ) -> bool:
         """Take one packet: int16 (1 to 3200,) at 16 kHz, not changed afterwards, UTC of its first sample.
 
-        `begins`: first after the gate opened or after a discontinuity; `ends`: the gate closes after it. False
-        when the packet was dropped, because the backlog is full or the ear closed; what follows is then a jump.
+        `begins`: first after the gate opened or after a discontinuity; `ends`: the gate closes after it.
+        False when the packet was dropped, because the backlog is full or the ear closed; the next one that is
+        taken is then a jump in time.
         """
         size = len(pcm)
         if not 0 < size <= MAX_PACKET:
@@ -217,7 +217,7 @@ class Ear:
         return min((end for end, _ in self._kept if end >= speech), key=lambda end: abs(end - target))
 
     def _quietest(self) -> int:
-        """Position of the boundary with the quietest 32 ms around it, in the last quarter of a full segment."""
+        """Position of the boundary with the quietest 32 ms around it, in a full segment's last quarter."""
         sound = np.concatenate([packet.pcm for _, packet in self._kept]).astype(np.int64)
         first = self._staged - len(sound)
         energy = np.concatenate([[0], np.cumsum(sound * sound)])
@@ -232,7 +232,7 @@ class Ear:
         return min((end for end, _ in self._kept if earliest <= end <= judged), key=around)
 
     def _end_segment(self, boundary: int, heard: Heard) -> None:
-        """Tell the segment from its pre-roll to the boundary, and give the packets beyond it to the next run."""
+        """Tell the segment, from its pre-roll to the boundary; the packets beyond it go to the next run."""
         inside = [packet for end, packet in self._kept if end <= boundary]
         beyond = [packet for end, packet in self._kept if end > boundary]
         first = boundary - sum(len(packet.pcm) for packet in inside)

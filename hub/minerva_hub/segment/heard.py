@@ -1,4 +1,4 @@
-"""What an ear tells: speech began, a segment ended, how far a stream is settled. Times are UTC milliseconds."""
+"""What an ear tells: speech began, a segment ended, how far a stream is settled. Times are UTC in ms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Samples = npt.NDArray[np.int16]
 
 
 class Packet(NamedTuple):
-    """A packet on its way through an ear: int16 (n,) 16 kHz, the time of its first sample, the gate's flags."""
+    """A packet in an ear: int16 (n,) at 16 kHz, the time of its first sample, the gate's flags."""
 
     pcm: Samples
     start_ms: int

@@ -8,8 +8,8 @@
     SPEECH  soft, hangover   Ended
     any     too long         Full
 
-A window is loud from `threshold` on and soft below `release`; between them it goes on with what was. Ended, Full
-and Lull end the run: the owner of the machine calls `restart` and begins again with window 0.
+A window is loud from `threshold` on and soft below `release`; between them it goes on with what was. Ended,
+Full and Lull end the run: the owner of the machine calls `restart` and begins again with window 0.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ WINDOW: Final = 512  # samples
 RATE: Final = 16_000
 WINDOW_MS: Final = 1000 * WINDOW // RATE
 
-_LULL: Final = (
-    3000 // WINDOW_MS
-)  # windows without speech: a device without PSRAM can send 5 s again, not more
+_LULL: Final = 3000 // WINDOW_MS  # windows without speech: a device without PSRAM can resend 5 s
 _CALM: Final = 512 // WINDOW_MS  # the last windows of a lull, all soft, so that no onset is torn
 
 

@@ -31,8 +31,8 @@ HIDDEN: Final = 128  # size of each of the two LSTM states
 _ASSET: Final = "silero_vad_v6.onnx"
 _TOLERANCE: Final = 1e-4  # of a probability; single precision in another order of summation gives about 1e-6
 
-# STFT of 4 frames of 256 (hop 128), magnitudes, four convolutions over the frames (4, 4, 2, 1), one LSTM
-# step, one sigmoid. A product with `taps` side by side is a convolution; taps that only meet padding are left out.
+# STFT of 4 frames of 256 (hop 128), magnitudes, four convolutions over frames (4, 4, 2, 1), one LSTM step,
+# one sigmoid. A product with `taps` side by side is a convolution; taps that only meet padding are absent.
 _GRAPH: Final = """
 <ir_version: 8, opset_import: ["" : 18]>
 vad (float[n, 576] window, float[n, 128] h, float[n, 128] c)
