@@ -64,7 +64,7 @@ class Recorder:
         self._samples = SampleClock()
         self._packet = bytearray(HEADER)
         self._spare = self._packet
-        self._pre_roll = None
+        self._pre_roll = Ring(1024)  # configure() makes it as large as it must be
         self._filled = 0  # frames in self._packet
         self._running = False  # the last packet went to the hub, and the gate was open
         self._jumped = True  # the next packet begins after a discontinuity

@@ -355,7 +355,7 @@ def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
     if size > MAX_TEXT:
         raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (size, MAX_TEXT))
     try:
-        message = json.loads(data)
+        message = json.loads(data)  # type: ignore - the stubs know only one type at a time
     # Nested too deep: RuntimeError in MicroPython, RecursionError (one of those) in CPython.
     except (ValueError, RuntimeError) as e:
         raise WireError("bad_json", "message is not JSON: %s" % str(e)[:100])

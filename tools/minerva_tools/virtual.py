@@ -111,9 +111,8 @@ def choose_interpreter(
             "apt install micropython or brew install micropython elsewhere"
         )
     version = ".".join(str(n) for n in sys.version_info[:3])
-    return Interpreter(
-        name="cpython", title=f"CPython {version} (no MicroPython here)", command=(sys.executable,)
-    )
+    why = " (no MicroPython here)" if name == "auto" else ""
+    return Interpreter(name="cpython", title=f"CPython {version}{why}", command=(sys.executable,))
 
 
 class VirtualDevice:
@@ -218,7 +217,7 @@ class VirtualDevice:
         await self._command("wifi up" if up else "wifi down")
 
     async def wait_for(self, text: str, *, timeout_s: float = 30.0) -> str:
-        """The first line of its log that holds `text`; VirtualDeviceError when it ends or time runs out first."""
+        """The first line of its log with `text`; VirtualDeviceError when it ends or time runs out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while True:

@@ -111,7 +111,7 @@ class Link:
             return self.flush()
         return True
 
-    def receive(self) -> list:
+    def receive(self) -> "list | None":
         """[(TEXT or BINARY, payload)] that came, and pings answered ([] too); None when nothing came at all.
 
         A CLOSE from the hub is a LinkError with its reason.

@@ -67,7 +67,7 @@ class Microphone:
     def read(self) -> int:
         """Bytes now in `raw`; fewer than RAW_BYTES when the driver has no more. Never waits."""
         # To look whether there is something is also what keeps the ESP32's driver from waiting in readinto.
-        if self._i2s is None or not self._ready.readable():
+        if self._i2s is None or self._ready is None or not self._ready.readable():
             return 0
         size = self._i2s.readinto(self.raw) or 0
         if self._settling > 0:

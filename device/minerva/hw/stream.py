@@ -13,25 +13,29 @@ from minerva.port import MICROPYTHON, sleep_ms, ticks_diff, ticks_ms
 
 if MICROPYTHON:
     import tls
+
+    _WOULD_WAIT = ()
 else:
     import ssl as tls
+
+    # With TLS, CPython has its own way to say that it would have to wait.
+    _WOULD_WAIT = (tls.SSLWantReadError, tls.SSLWantWriteError)  # type: ignore
 
 CONNECT_TIMEOUT_MS = 10000
 _LOOK_MS = 10
 
-# What a non-blocking call says when it would have to wait; with TLS, CPython raises its own.
+# What a non-blocking call says when it would have to wait.
 _AGAIN = (errno.EAGAIN, errno.EINPROGRESS, errno.EALREADY)
-_WOULD_WAIT = () if MICROPYTHON else (tls.SSLWantReadError, tls.SSLWantWriteError)
 
 
 def _client_context(ca: str):
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
+    context.verify_mode = tls.CERT_REQUIRED  # type: ignore - a plain number there
     try:
         if MICROPYTHON:
             context.load_verify_locations(ca.encode())
         else:
-            context.load_verify_locations(cadata=ca)
+            context.load_verify_locations(cadata=ca)  # type: ignore - PEM is text there
     except (OSError, ValueError) as e:
         raise HubError("settings.json: ca cannot be used (%s)" % e)
     return context
@@ -141,7 +145,7 @@ class Stream:
 
 def _is_tls(e) -> bool:
     if not MICROPYTHON:
-        return isinstance(e, tls.SSLError) and not isinstance(e, tls.SSLEOFError)
+        return isinstance(e, tls.SSLError) and not isinstance(e, tls.SSLEOFError)  # type: ignore
     # mbedtls errors: ValueError, or OSError with a code below every errno
     return isinstance(e, ValueError) or (e.errno or 0) < -255
 
