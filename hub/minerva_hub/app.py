@@ -72,7 +72,7 @@ class Hub:
 
 @asynccontextmanager
 async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = None) -> AsyncIterator[Hub]:
-    """Open the parts and begin to work; the engines load behind this. `engine` replaces the configured choice.
+    """Open the parts and begin to work; the engines load behind this. `engine` replaces the choice.
 
     StoreError when the database cannot be used, EngineUnavailableError without the speech detector.
     """

@@ -57,5 +57,6 @@ async def _refuse(ws: web.WebSocketResponse, code: str, text: str) -> None:
 
 
 async def _close_all(app: web.Application) -> None:
-    for link in tuple(app[_OPEN]):
+    links = app[_OPEN]
+    for link in tuple(links):
         link.close("overloaded", "the hub is stopping; try again")

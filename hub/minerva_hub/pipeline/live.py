@@ -122,7 +122,7 @@ class Pipeline:
             self.warn(name, f"The hub's {name} stopped after an internal error: see its log")
 
     async def stop(self) -> None:
-        """Stop at once. What is not written down stays unsettled, so devices send it again to the next run."""
+        """Stop at once. What is not written down stays unsettled: devices send it again to the next run."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

@@ -1,0 +1,106 @@
+"""The queue of segments: order within a stream, turns between streams, bounds, settling."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minerva_hub.pipeline.queue import SegmentQueue
+from minerva_hub.segment import Segment
+
+
+class Stream:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.settled: list[int] = []
+
+    def settle(self, seq: int) -> None:
+        self.settled.append(seq)
+
+
+def segment(last_seq: int) -> Segment:
+    return Segment(np.zeros(16, np.int16), 0, 1, last_seq)
+
+
+async def take(queue: SegmentQueue) -> tuple[Any, Any]:
+    async with asyncio.timeout(1):
+        return await queue.take()
+
+
+async def test_streams_take_turns_and_a_stream_keeps_its_order() -> None:
+    queue, chatty, quiet = SegmentQueue(), Stream("chatty"), Stream("quiet")
+    for i in range(5):
+        queue.put(chatty, segment(i))
+    queue.put(quiet, segment(100))
+    order = []
+    for _ in range(6):
+        stream, job = await take(queue)
+        order.append(job.segment.last_seq)
+        queue.done(stream)
+    assert order.index(100) <= 1
+    assert [n for n in order if n < 100] == [0, 1, 2, 3, 4]
+
+
+async def test_a_stream_has_one_job_at_a_time() -> None:
+    queue, stream = SegmentQueue(), Stream("a")
+    queue.put(stream, segment(1))
+    queue.put(stream, segment(2))
+    await take(queue)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await queue.take()
+    assert queue.pending(stream)
+    queue.done(stream)
+    assert (await take(queue))[1].segment.last_seq == 2
+
+
+async def test_the_oldest_is_handed_back_when_there_are_too_many() -> None:
+    queue, stream = SegmentQueue(max_waiting=2), Stream("a")
+    assert queue.put(stream, segment(1)) is None
+    assert queue.put(stream, segment(2)) is None
+    lost = queue.put(stream, segment(3))
+    assert lost is not None and lost.last_seq == 1
+    assert queue.dropped == 1
+    assert (await take(queue))[1].segment.last_seq == 2
+
+
+async def test_silence_settles_at_once_or_after_what_was_said_before_it() -> None:
+    queue, stream = SegmentQueue(), Stream("a")
+    queue.settle(stream, 5)
+    assert stream.settled == [5]
+    queue.put(stream, segment(8))
+    queue.settle(stream, 9)
+    taken, job = await take(queue)
+    assert job.settles == 9
+    queue.settle(stream, 12)  # while 8 is being written down
+    assert stream.settled == [5]
+    queue.done(taken)
+    _, job = await take(queue)
+    assert job.segment is None and job.settles == 12
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
+def test_nothing_is_lost_or_doubled_and_settling_never_overtakes(steps: list[tuple[str, bool]]) -> None:
+    async def run() -> None:
+        queue = SegmentQueue()
+        streams = {name: Stream(name) for name in "abc"}
+        done: dict[str, list[int]] = {name: [] for name in "abc"}
+        for seq, (name, is_segment) in enumerate(steps):
+            if is_segment:
+                queue.put(streams[name], segment(seq))
+            else:
+                queue.settle(streams[name], seq)
+        while len(queue):
+            stream, job = await take(queue)
+            if job.segment is not None:
+                assert all(settled < job.segment.last_seq for settled in stream.settled)
+                done[stream.name].append(job.segment.last_seq)
+            stream.settle(job.settles)
+            queue.done(stream)
+        for name in "abc":
+            assert done[name] == [i for i, (n, is_segment) in enumerate(steps) if n == name and is_segment]
+            assert not queue.pending(streams[name])
+
+    asyncio.run(run())
