@@ -1,0 +1,51 @@
+// Requests to the hub, and its problems as errors whose message a person can read.
+
+/** A refusal by the hub: `code` for programs, `message` for people. */
+export class Problem extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+async function ask(method, path, { query, body, signal } = {}) {
+  const url = new URL(path, location.origin);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+  }
+  const init = { method, signal, headers: {} };
+  if (method === "POST") {
+    init.headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(body ?? {});
+  }
+  let response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "unreachable", "The hub does not answer.");
+  }
+  if (response.ok) return response.status === 204 ? null : response.json();
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(response.status, problem.code ?? "error", problem.message ?? `The hub answered ${response.status}.`);
+}
+
+export const get = (path, query, signal) => ask("GET", path, { query, signal });
+export const post = (path, body) => ask("POST", path, { body });
+export const remove = (path) => ask("DELETE", path);
+
+/** The file of a session, as an address to follow. */
+export const exportUrl = (session, format) => `/api/sessions/${session}/export?format=${format}`;
+
+/** All of a paged list, newest pages first, up to `most` items; `items` are oldest first. */
+export async function getAll(path, query, most, signal) {
+  const items = [];
+  let before;
+  do {
+    const page = await get(path, { ...query, limit: 500, before }, signal);
+    items.unshift(...page.items);
+    before = page.before;
+  } while (before && items.length < most);
+  return { items, complete: !before };
+}

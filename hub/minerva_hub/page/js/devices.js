@@ -1,0 +1,99 @@
+// Devices: a card each, the engines in use and why, and the hub itself.
+
+import { post } from "./api.js";
+import { fill, h } from "./dom.js";
+import { DeviceCard } from "./device_card.js";
+import { clock, dayOf, duration, longDay, sentence } from "./format.js";
+import { listen } from "./hub.js";
+import { notes, STAGES } from "./sentences.js";
+
+const STATES = { loading: "Loading", ready: "Ready", rough: "Ready, rough", error: "Failed", off: "Off" };
+
+/** Show the place in `root`; returns what ends it. */
+export function show(root, hub) {
+  const cards = new Map();
+  const grid = h("ul", { class: "cards" });
+  const empty = h("div", { class: "empty" }, h("h3", {}, "No device yet"),
+    h("p", {}, "Give your first microphone a name. The command prints the settings that go on it:"),
+    h("pre", {}, h("code", {}, "minerva device add kitchen")));
+  const engines = h("div", {});
+  const facts = h("div", {});
+  const warnings = h("div", { class: "notes" });
+  fill(
+    root,
+    h("div", { class: "devices" },
+      h("h1", { tabindex: "-1" }, "Devices"),
+      warnings, grid, empty,
+      h("section", { "aria-labelledby": "engines" }, h("h2", { id: "engines" }, "Engines"), engines),
+      h("section", { "aria-labelledby": "hub" }, h("h2", { id: "hub" }, "This hub"), facts)),
+  );
+
+  // The answer is the device's new state; the stream will say the same.
+  async function command(device, name, body) {
+    hub.accept(await post(`/api/devices/${encodeURIComponent(device)}/${name}`, body));
+  }
+
+  function showCards() {
+    for (const [id, card] of cards) {
+      if (hub.devices.has(id)) continue;
+      card.element.remove();
+      cards.delete(id);
+    }
+    hub.sorted().forEach((device, index) => {
+      if (!cards.has(device.id)) cards.set(device.id, new DeviceCard(device.id, command));
+      const card = cards.get(device.id);
+      card.update(device, hub.room(device.id), hub.speaking.get(device.id));
+      if (grid.children[index] !== card.element) grid.insertBefore(card.element, grid.children[index] ?? null);
+    });
+    grid.hidden = hub.devices.size === 0;
+    empty.hidden = hub.devices.size > 0 || !hub.health;
+  }
+
+  function showHealth() {
+    const health = hub.health;
+    if (!health) return;
+    const serious = notes(health).filter((one) => one.level !== "info");
+    fill(warnings, serious.map((one) => h("p", { class: `note ${one.level}` }, one.text)));
+    warnings.hidden = serious.length === 0;
+    fill(engines, engineTable(health.engines));
+    fill(facts, hubFacts(health));
+  }
+
+  const unlisten = listen(hub, {
+    change: (event) => {
+      showCards();
+      if (event?.type === "snapshot" || event?.type === "health") showHealth();
+    },
+  });
+  const clockwork = setInterval(showCards, 10_000); // "seen 20 s ago" grows older by itself
+  showCards();
+  showHealth();
+  return () => {
+    unlisten();
+    clearInterval(clockwork);
+  };
+}
+
+function engineTable(engines) {
+  return h("ul", { class: "engines" }, engines.map((one) => h("li", {},
+    h("h3", {}, STAGES[one.stage] ?? one.stage),
+    h("p", { class: "state", data: { state: one.state } }, STATES[one.state]),
+    h("p", { class: "what" }, [one.name, one.model].filter(Boolean).join(", ")),
+    h("p", { class: "facts" }, sentence(one.reason)))));
+}
+
+function hubFacts(health) {
+  const list = (counts) => Object.entries(counts).filter(([, value]) => value > 0)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
+  const started = health.started_ms;
+  const pairs = [
+    ["Version", health.version],
+    ["Name", health.hub_id],
+    ["Running since", `${longDay(started)}, ${clock(started)} (${duration((Date.now() - started) / 1000)})`],
+    ["Waiting in queues", list(health.queues) || "nothing"],
+    ["Dropped", list(health.drops) || "nothing"],
+    ["For programs", h("a", { href: "/api/openapi.json" }, "OpenAPI document")],
+  ];
+  if (dayOf(started) === dayOf(Date.now())) pairs[2][1] = `${clock(started)} (${duration((Date.now() - started) / 1000)})`;
+  return h("dl", { class: "hub" }, pairs.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+}

@@ -1,0 +1,102 @@
+// What the page knows of the hub, kept current by /api/events. Places listen to it; it knows no elements.
+
+const TYPES = [
+  "utterance", "speaking", "level", "sound", "session", "session_removed", "speakers",
+  "device", "device_removed", "gap", "health", "dropped",
+];
+const RETRY_MS = 3000;
+
+/** Emits each event of the stream under its type, then "change"; and "snapshot", "link". */
+export class Hub extends EventTarget {
+  devices = new Map();
+  speaking = new Map();
+  health = null;
+  /** null before the first answer, then whether the stream is open. */
+  connected = null;
+
+  #source = null;
+
+  start() {
+    this.#source?.close();
+    const source = new EventSource("/api/events");
+    this.#source = source;
+    source.addEventListener("snapshot", (message) => this.#snapshot(JSON.parse(message.data)));
+    for (const type of TYPES) source.addEventListener(type, (message) => this.#take(JSON.parse(message.data)));
+    source.addEventListener("error", () => {
+      this.#link(false);
+      // The browser gives up by itself only when the hub refused; then we ask again.
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.start(), RETRY_MS);
+    });
+    addEventListener("pagehide", () => source.close(), { once: true });
+  }
+
+  /** The room of a device, told apart from another device's of the same name. */
+  room(id, otherwise = id) {
+    const device = this.devices.get(id);
+    const room = device?.room || otherwise;
+    const twins = [...this.devices.values()].filter((one) => one.room === room);
+    return twins.length > 1 ? `${room} (${id})` : room;
+  }
+
+  /** Devices by room, for steady places on the page. */
+  sorted() {
+    return [...this.devices.values()].sort((a, b) => a.room.localeCompare(b.room) || a.id.localeCompare(b.id));
+  }
+
+  /** A device as the hub just answered it. */
+  accept(device) {
+    this.#take({ type: "device", device });
+  }
+
+  #snapshot(event) {
+    this.devices = new Map(event.devices.map((device) => [device.id, device]));
+    this.speaking = new Map(event.speaking.map((one) => [one.device, one]));
+    this.health = event.health;
+    this.#link(true);
+    this.#emit("snapshot", event);
+    this.#emit("change", event);
+  }
+
+  #take(event) {
+    switch (event.type) {
+      case "device":
+        this.devices.set(event.device.id, event.device);
+        if (!event.device.online) this.speaking.delete(event.device.id);
+        break;
+      case "device_removed":
+        this.devices.delete(event.id);
+        this.speaking.delete(event.id);
+        break;
+      case "speaking":
+        if (event.state === "idle") this.speaking.delete(event.device);
+        else this.speaking.set(event.device, event);
+        break;
+      case "health":
+        this.health = event.health;
+        break;
+    }
+    this.#emit(event.type, event);
+    if (event.type !== "level") this.#emit("change", event);
+  }
+
+  #link(up) {
+    if (this.connected === up) return;
+    this.connected = up;
+    if (!up) this.speaking.clear();
+    this.#emit("link", up);
+    this.#emit("change", null);
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** Listen to several events until the returned function is called. */
+export function listen(hub, listeners) {
+  const control = new AbortController();
+  for (const [type, listener] of Object.entries(listeners)) {
+    hub.addEventListener(type, (event) => listener(event.detail), { signal: control.signal });
+  }
+  return () => control.abort();
+}

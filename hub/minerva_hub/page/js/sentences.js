@@ -1,0 +1,51 @@
+// What is loading, rough, degraded or worth knowing, each in one sentence.
+
+import { clock, sentence } from "./format.js";
+
+export const STAGES = { speech: "Speech detection", transcribe: "Words", diarize: "Speakers" };
+const LOADING = {
+  speech: "The speech detector is loading.",
+  transcribe: "The recogniser is loading: words appear as soon as it is ready.",
+  diarize: "Telling speakers apart is still loading.",
+};
+const FAILED = {
+  speech: "Speech cannot be detected, so nothing is written down.",
+  transcribe: "Words cannot be written down.",
+  diarize: "Speakers cannot be told apart.",
+};
+
+/** [{level, text}] for the hub's health; the first matter most. */
+export function notes(health) {
+  if (!health) return [];
+  const found = health.warnings.map((text) => ({ level: "warn", text: sentence(text) }));
+  for (const engine of health.engines) {
+    const why = sentence(engine.reason);
+    if (engine.state === "error") found.unshift({ level: "bad", text: join(FAILED[engine.stage], why) });
+    if (engine.state === "loading") found.push({ level: "info", text: LOADING[engine.stage] });
+    if (engine.state === "rough") found.push({ level: "info", text: join(rough(engine), why) });
+  }
+  return found;
+}
+
+function rough(engine) {
+  if (engine.stage === "transcribe") return `Offline recogniser (${engine.name}): expect mistakes.`;
+  if (engine.stage === "diarize") return "Speakers are told apart only roughly.";
+  return "Speech is detected only roughly.";
+}
+
+const join = (...parts) => parts.filter(Boolean).join(" ");
+
+/** {key, text}: what a device is doing, as one would say it. */
+export function doing(device, speaking) {
+  if (!device.online) {
+    const since = device.last_seen_ms ? `Offline since ${clock(device.last_seen_ms)}` : "Never connected";
+    return { key: "offline", text: since };
+  }
+  if (device.mute === "button") return { key: "muted", text: "Muted at its button" };
+  if (device.mute === "hub" || device.mode === "mute") return { key: "muted", text: "Muted" };
+  if (device.problem) return { key: "problem", text: sentence(device.problem) };
+  if (speaking?.state === "speaking") return { key: "speaking", text: "Speaking" };
+  if (speaking?.state === "transcribing") return { key: "speaking", text: "Writing it down" };
+  if (device.mode === "events") return { key: "listening", text: "Noticing sounds only" };
+  return { key: "listening", text: "Listening" };
+}
