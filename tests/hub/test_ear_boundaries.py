@@ -45,7 +45,7 @@ def listen(
 
 
 def test_a_segment_has_its_pre_roll_and_shares_the_pause_with_the_next():
-    # Loud from window 40 (1280 ms) to 2240 ms and from 2880 to 3840 ms; the pause is longer than the hangover.
+    # Loud from window 40 (1280 ms) to 2240 ms and from 2880 to 3840 ms; the pause exceeds the hangover.
     pcm = np.concatenate([ms(1280, SOFT), ms(960, LOUD), ms(640, SOFT), ms(960, LOUD), ms(1200, SOFT)])
     heard, _, _ = listen(pcm, SegmentConfig(pre_roll_ms=240, hangover_ms=480))
     first, second = (e.segment for e in heard if isinstance(e, SegmentEnded))
@@ -119,5 +119,5 @@ def test_while_speech_goes_on_the_floor_does_not_count():
 
 def test_a_lull_is_settled_before_the_pre_roll():
     heard, _, _ = listen(ms(3600, SOFT), SegmentConfig(pre_roll_ms=240))
-    # The lull is complete at 93 windows, 2976 ms; out of reach is what ends by 2736 ms: packet 44 ends at 2700.
+    # The lull is complete at 2976 ms, after 93 windows; out of reach is what ends by 2736 ms: packet 44 does.
     assert heard == [Settled(44), Settled(59)]

@@ -1,5 +1,6 @@
 """Ears on synthetic voices through the real network: boundaries, restarts, interleaving, bounds."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -73,6 +74,13 @@ def listen(sent: list[Sent], config: SegmentConfig = CONFIG, every: int = 1) -> 
         heard += bank.step()
     bank.close(ear)
     bank.step()
+    return [event for _, event in heard]
+
+
+def drain(bank: EarBank) -> list[EarEvent]:
+    heard = bank.step()
+    while bank.busy:
+        heard += bank.step()
     return [event for _, event in heard]
 
 
@@ -169,6 +177,30 @@ def test_interleaved_ears_hear_what_each_hears_alone():
     assert [heard[i] for i in range(4)] == alone
 
 
+def test_feeding_beside_a_running_step():
+    scenes = [packets(sound("voice", seed, 130)) for seed in range(4)]
+    alone = [[plain(e) for e in listen(scene)] for scene in scenes]
+    bank = EarBank(CONFIG, vad(), backlog_s=120)
+    ears = [bank.open() for _ in scenes]
+    heard: dict = {ear: [] for ear in ears}
+
+    def feed() -> None:
+        for number in range(max(len(scene) for scene in scenes)):
+            for ear, scene in zip(ears, scenes, strict=True):
+                p = scene[number]
+                assert ear.feed(p.pcm, p.start_ms, p.seq)
+        for ear in ears:
+            ear.flush()
+
+    with ThreadPoolExecutor(1) as pool:
+        fed = pool.submit(feed)
+        while not fed.done() or bank.busy:
+            for ear, event in bank.step():
+                heard[ear].append(plain(event))
+        fed.result()
+    assert [heard[ear] for ear in ears] == alone
+
+
 def test_more_ears_than_there_was_room_for():
     scene = packets(sound("voice", 1, 60))
     expected = [plain(e) for e in listen(scene)]
@@ -215,7 +247,10 @@ def test_quiet_windows_do_not_ask_the_network():
     ear = bank.open()
     for p in packets(sound("hush", 0, 60)):
         ear.feed(p.pcm, p.start_ms, p.seq)
-    bank.step()
+    assert bank.step(rounds=7) == []
+    assert bank.decided == 7
+    assert bank.busy
+    drain(bank)
     assert bank.decided == 60
     assert bank.inferred == 0
 
@@ -252,10 +287,10 @@ def test_a_full_backlog_refuses_the_newest_packet_and_leaves_a_gap():
     taken = [ear.feed(p.pcm, p.start_ms, p.seq) for p in sent[:20]]
     assert taken == [True] * 16 + [False] * 4
     assert ear.pending == 16 * 960
-    bank.step()
+    drain(bank)
     assert ear.pending == 0
     assert ear.feed(sent[20].pcm, sent[20].start_ms, sent[20].seq)
-    assert [settled_by(e) for _, e in bank.step()] == [15], "what is before the gap was ended there"
+    assert [settled_by(e) for e in drain(bank)] == [15], "what is before the gap was ended there"
 
 
 @pytest.mark.parametrize("size", [0, 3201])

@@ -47,21 +47,23 @@ class EarBank:
 
     @property
     def busy(self) -> bool:
-        """Whether a step would find something to do."""
+        """Whether a step may find something to do."""
         return bool(self._woken or self._active)
 
-    def step(self, rounds: int = 64) -> Heard:
+    def step(self, rounds: int = 8) -> Heard:
         """Judge what waits, one window an ear and round; what the ears heard, in order for each ear.
 
-        `rounds` bounds the time of one step after a long wait: the rest is left to the next one (see `busy`).
+        `rounds` bounds the time of one step after a long wait; the rest is left to the next one (see `busy`).
+        When it is not busy afterwards, every window that was complete before the call is judged.
         """
         heard: Heard = []
         while self._woken:
             ear = self._woken.popleft()
             ear.awake = False
             self._active[ear] = None
+        ready = list(self._active)
         for _ in range(rounds):
-            ready = [ear for ear in tuple(self._active) if self._prepare(ear, heard)]
+            ready = [ear for ear in ready if self._prepare(ear, heard)]
             if not ready:
                 break
             self._judge(ready, heard)
