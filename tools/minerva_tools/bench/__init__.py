@@ -1,0 +1,4 @@
+"""The benches: each module of this package is one, found by its name; `minerva bench` runs them.
+
+A bench's docstring begins with what it measures, and its `run() -> Iterable[Result]` measures it.
+"""

@@ -1,0 +1,1 @@
+"""The commands, a module each; none imports the hub's machinery before it runs."""

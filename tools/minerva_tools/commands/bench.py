@@ -1,0 +1,25 @@
+"""`minerva bench`: measure, and compare with the limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def bench(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Benches; else all.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
+) -> None:
+    """Run the benches and compare with their limits; exit 1 if one misses its limit."""
+    from minerva_tools import benching
+
+    report = benching.run(names or [])
+    if as_json:
+        print(benching.as_json(report))
+    else:
+        benching.show(report)
+    if not report.ok:
+        raise typer.Exit(1)

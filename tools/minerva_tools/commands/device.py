@@ -1,0 +1,164 @@
+"""`minerva device`: the registry of devices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from minerva_hub.errors import UserError
+
+from minerva_tools.options import Loaded, with_settings
+
+if TYPE_CHECKING:
+    from minerva_hub.config import HubConfig
+    from minerva_hub.events import DeviceRecord
+    from minerva_hub.store import Store
+
+MAX_ID = 32  # as in docs/protocol.md
+MAX_ROOM = 64  # a column of the page
+
+app = typer.Typer(help="Register, list and remove devices.", no_args_is_help=True)
+_Name = Annotated[str, typer.Argument(help="The device's name.", show_default=False)]
+
+
+@app.command()
+@with_settings("server", "store")
+def add(
+    name: _Name,
+    loaded: Loaded,
+    room: Annotated[
+        str | None, typer.Option(help="The room it hears; else its name.", show_default=False)
+    ] = None,
+    board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = "devkitc1_inmp441",
+    url: Annotated[
+        str | None,
+        typer.Option(help="The hub's address for the device; else from [server].", show_default=False),
+    ] = None,
+) -> None:
+    """Register a device and print its settings.json with the token, which is shown this once."""
+    device, place = device_id(name), _room(name if room is None else room)
+    address = url or _address(loaded.config)
+    token, hub_id = asyncio.run(_add(loaded.config, device, place))
+    settings = {
+        "version": 1,
+        "device": device,
+        "board": board,
+        "url": address,
+        "server_name": f"{hub_id}.minerva",
+        "ca": "",
+        "token": token,
+        "ceiling": "speech",
+    }
+    print(
+        f"Device {device} is registered for the room {place!r}. Put this on it as settings.json; the token "
+        "is not kept here and cannot be shown again:",
+        file=sys.stderr,
+    )
+    print(json.dumps(settings, indent=2))
+
+
+@app.command(name="list")
+@with_settings("store")
+def list_(
+    loaded: Loaded, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
+) -> None:
+    """List the registered devices."""
+    records = asyncio.run(_list(loaded.config))
+    if as_json:
+        shown = [{"id": r.id, "room": r.room, "created_ms": r.created_ms} for r in records]
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("device", "room", "registered", box=None, pad_edge=False)
+    for record in records:
+        table.add_row(
+            record.id, record.room, time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_ms / 1000))
+        )
+    Console().print(table if records else "No devices yet: minerva device add NAME", markup=False)
+
+
+@app.command()
+@with_settings("store")
+def remove(name: _Name, loaded: Loaded) -> None:
+    """Remove a device: its token is void at once; what it heard stays."""
+    device = device_id(name)
+    if not asyncio.run(_remove(loaded.config, device)):
+        raise UserError(f"there is no device {device!r}; `minerva device list` shows those there are")
+    print(f"Device {device} is removed; what it heard stays in the timeline.", file=sys.stderr)
+
+
+def device_id(name: str) -> str:
+    """The id of a device called `name`: a to z, 0 to 9 and hyphens; UserError when nothing usable is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if not slug:
+        raise UserError(f"the name {name!r} has no letter from a to z and no digit; give one that has")
+    if len(slug) > MAX_ID:
+        raise UserError(f"the name {name!r} makes an id of {len(slug)} characters; {MAX_ID} are allowed")
+    return slug
+
+
+def _room(text: str) -> str:
+    place = " ".join(text.split())
+    if not place or len(place) > MAX_ROOM or not place.isprintable():
+        raise UserError(f"the room {text!r} is not 1 to {MAX_ROOM} printable characters")
+    return place
+
+
+def _address(config: HubConfig) -> str:
+    host, port = config.server.host, config.server.port
+    if port == 0 or host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        raise UserError(
+            f"server.host {host!r} and server.port {port} are no address that a device can use; "
+            "give --url ws://ADDRESS:PORT/link"
+        )
+    return f"ws://{f'[{host}]' if ':' in host else host}:{port}/link"
+
+
+@asynccontextmanager
+async def _store(config: HubConfig) -> AsyncIterator[Store]:
+    from minerva_hub.store import Store
+
+    store = await Store.open(config.store.path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _add(config: HubConfig, device: str, room: str) -> tuple[str, str]:
+    from minerva_hub.auth import hash_token, new_token
+    from minerva_hub.events import DeviceRecord
+
+    token = new_token()
+    record = DeviceRecord(
+        id=device, room=room, token_hash=hash_token(token), created_ms=time.time_ns() // 1_000_000
+    )
+    async with _store(config) as store:
+        if await store.device(device) is not None:
+            raise UserError(
+                f"device {device!r} is registered already; take another name, or remove it first "
+                f"(minerva device remove {device}), which makes its token void"
+            )
+        await store.add_device(record)
+        return token, store.hub_id
+
+
+async def _list(config: HubConfig) -> list[DeviceRecord]:
+    async with _store(config) as store:
+        return await store.devices()
+
+
+async def _remove(config: HubConfig, device: str) -> bool:
+    async with _store(config) as store:
+        return await store.remove_device(device)
