@@ -26,7 +26,7 @@ from minerva.hw.wifi import Wifi
 from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
 from minerva.recorder import ALL, GATED, NONE, RAW_BYTES, Recorder
-from minerva.ring import Ring
+from minerva.ring import Ring, auto_bytes
 from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
 from minerva.websocket import ROOM, TEXT
 from minerva.wire import MAX_MEDIA
@@ -46,19 +46,6 @@ _MIC_SILENT_MS = 5000  # an I2S that delivers nothing for that long is started a
 _CAPTURE, _LINK, _TEND = range(3)
 MAX_OUTBOX = 16  # control messages waiting for the link; levels and health of a stalled link are soon stale
 
-STOCK_RING = 49152  # 5.9 s of ADPCM, and what a heap without PSRAM can spare
-MAX_AUTO_RING = 1 << 20
-
-
-def auto_ring_bytes(free: int) -> int:
-    """Bytes of ring for a heap with `free` bytes (0: no bound): 48 kB on stock memory, a quarter of PSRAM.
-
-    At most a megabyte, which is 30 s of PCM or 120 s of ADPCM.
-    """
-    if free == 0:
-        return MAX_AUTO_RING
-    return max(STOCK_RING, min(MAX_AUTO_RING, free // 4)) if free > 8 * STOCK_RING else STOCK_RING
-
 
 class App:
     """One device: `settings` checked, `board` the module of its pins."""
@@ -74,7 +61,7 @@ class App:
         )  # the device's time; a virtual board's may run faster
         self._clock = DeviceClock(self._ticks(), getattr(board, "BOOT_MS", 0))
         self.recorder = Recorder(
-            Ring(settings.ring_bytes or auto_ring_bytes(heap_free())), self._clock, settings.gain_db
+            Ring(settings.ring_bytes or auto_bytes(heap_free())), self._clock, settings.gain_db
         )
         self._state = State()
         self.privacy = Privacy(

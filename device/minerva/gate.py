@@ -17,7 +17,9 @@ HOLD_CDB = 400  # below opening, so that the ends of words do not flutter
 TRANSIENT_CDB = 1200
 TRANSIENT_FRAMES = 100  # 2 s
 HANGOVER_FRAMES = 50  # 1 s: longer than the hub's own hangover, which then sees the silence
-STEADY_CDB = 500  # smoothed noise stays within this; speech moves by far more
+STEADY_CDB = (
+    600  # from the smoothed minimum to the loudest frame of a noise; a transient or speech spans more
+)
 STEADY_BLOCKS = 3
 
 BLOCK_FRAMES = 50  # 1 s
@@ -86,8 +88,8 @@ class Gate:
         smooth = self._smooth
         if smooth < self._low:
             self._low = smooth
-        if smooth > self._high:
-            self._high = smooth
+        if level > self._high:
+            self._high = level
         if not self._known or smooth < self.floor_cdb:
             self.floor_cdb = smooth
             self._known = True

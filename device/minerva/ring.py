@@ -8,6 +8,19 @@ from minerva.port import micropython, ptr8
 
 _SIZE = 2  # bytes of the size before each packet
 
+STOCK = 49152  # 5.9 s of ADPCM, and what a heap without PSRAM can spare
+MAX_AUTO = 1 << 20
+
+
+def auto_bytes(free: int) -> int:
+    """Bytes of ring for a heap with `free` bytes (0: no bound): 48 kB on stock memory, a quarter of PSRAM.
+
+    At most a megabyte, which is 30 s of PCM or 120 s of ADPCM.
+    """
+    if free == 0:
+        return MAX_AUTO
+    return max(STOCK, min(MAX_AUTO, free // 4)) if free > 8 * STOCK else STOCK
+
 
 @micropython.viper
 def _put(block: ptr8, capacity: int, at: int, source: ptr8, size: int) -> int:
