@@ -173,5 +173,5 @@ def setup(
     streams = Streams(bus, devices, health)
     app.cleanup_ctx.append(streams.run)
     app.on_shutdown.append(streams.stop)
-    app.router.add_get("/api/events", streams.serve)
+    app.router.add_get("/api/events", streams.serve, allow_head=False)
     return streams

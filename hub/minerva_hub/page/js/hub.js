@@ -5,6 +5,7 @@ const TYPES = [
   "device", "device_removed", "gap", "health", "dropped",
 ];
 const RETRY_MS = 3000;
+const MISSED_MS = 2000; // a page too slow for the stream fetches what it missed no more often than this
 
 /** Emits each event of the stream under its type, then "change"; and "snapshot", "link". */
 export class Hub extends EventTarget {
@@ -15,6 +16,7 @@ export class Hub extends EventTarget {
   connected = null;
 
   #source = null;
+  #missed = 0;
 
   start() {
     this.#source?.close();
@@ -71,6 +73,12 @@ export class Hub extends EventTarget {
         if (event.state === "idle") this.speaking.delete(event.device);
         else this.speaking.set(event.device, event);
         break;
+      case "dropped":
+        this.#missed ||= setTimeout(() => {
+          this.#missed = 0;
+          this.#emit("dropped", event);
+        }, MISSED_MS);
+        return;
       case "health":
         this.health = event.health;
         break;
