@@ -1,0 +1,102 @@
+"""`minerva device`: what it prints works on a device, what it keeps is only a hash."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from minerva import settings as device_settings
+from minerva_hub.auth import is_authorised
+from minerva_hub.errors import UserError
+from minerva_hub.events import DeviceRecord
+from minerva_hub.store import Store
+from minerva_tools.commands.device import device_id
+
+Minerva = Callable[..., tuple[int, str, str]]
+
+
+def registered(folder: Path) -> tuple[list[DeviceRecord], str]:
+    async def read() -> tuple[list[DeviceRecord], str]:
+        store = await Store.open(folder)
+        found = await store.devices(), store.hub_id
+        await store.close()
+        return found
+
+    return asyncio.run(read())
+
+
+def test_the_printed_settings_are_what_the_device_reads(minerva: Minerva, tmp_path: Path) -> None:
+    code, out, err = minerva("device", "add", "Küche 2", "--room", "  The  Kitchen ", "--server-port", "8500")
+    assert code == 0 and "kuche-2" in err and "The Kitchen" in err
+    (tmp_path / "settings.json").write_text(out)
+    read = device_settings.load(str(tmp_path / "settings.json"))
+    [record], hub_id = registered(tmp_path / "store")
+    assert (read.device, read.url, read.server_name) == (
+        "kuche-2",
+        "ws://127.0.0.1:8500/link",
+        f"{hub_id}.minerva",
+    )
+    assert (record.id, record.room) == ("kuche-2", "The Kitchen")
+    assert is_authorised(record, read.token) and read.token not in str(record)
+    assert len(read.token) == 43 and read.token not in err
+
+
+def test_the_token_is_nowhere_in_the_store(minerva: Minerva, tmp_path: Path) -> None:
+    token = json.loads(minerva("device", "add", "kitchen")[1])["token"]
+    for path in (tmp_path / "store").iterdir():
+        assert token.encode() not in path.read_bytes()
+
+
+def test_a_name_is_taken_once(minerva: Minerva, tmp_path: Path) -> None:
+    assert minerva("device", "add", "kitchen")[0] == 0
+    before = registered(tmp_path / "store")
+    code, out, err = minerva("device", "add", "Kitchen")
+    assert (code, out) == (1, "") and "'kitchen' is registered already" in err
+    assert registered(tmp_path / "store") == before
+
+
+def test_list_and_remove(minerva: Minerva) -> None:
+    assert "No devices yet" in minerva("device", "list")[1]
+    minerva("device", "add", "kitchen", "--room", "[red]Kitchen")
+    minerva("device", "add", "attic")
+    out = minerva("device", "list")[1]
+    assert out.index("attic") < out.index("kitchen")
+    assert [(d["id"], d["room"]) for d in json.loads(minerva("device", "list", "--json")[1])] == [
+        ("attic", "attic"),
+        ("kitchen", "[red]Kitchen"),
+    ]
+    assert minerva("device", "remove", "Kitchen")[0] == 0
+    code, _, err = minerva("device", "remove", "kitchen")
+    assert code == 1 and "no device 'kitchen'" in err
+    assert "kitchen" not in minerva("device", "list")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Kitchen", "kitchen"), (" Büro 2. Stock ", "buro-2-stock"), ("a--b", "a-b"), ("x" * 32, "x" * 32)],
+)
+def test_names_become_ids(name: str, expected: str) -> None:
+    assert device_id(name) == expected
+
+
+@pytest.mark.parametrize("name", ["", "  ", "厨房", "!!!", "x" * 33])
+def test_names_that_cannot(name: str) -> None:
+    with pytest.raises(UserError, match=r"no letter from a to z|33 characters; 32 are allowed"):
+        device_id(name)
+
+
+@pytest.mark.parametrize("room", ["", "x" * 65, "a\x07b"])
+def test_rooms_that_cannot(minerva: Minerva, room: str) -> None:
+    code, out, err = minerva("device", "add", "kitchen", "--room", room)
+    assert (code, out) == (1, "") and "1 to 64 printable characters" in err
+
+
+def test_an_address_that_no_device_can_use(minerva: Minerva, tmp_path: Path) -> None:
+    code, out, err = minerva("device", "add", "kitchen", "--server-port", "0")
+    assert (code, out) == (1, "") and "--url" in err
+    assert not (tmp_path / "store").exists()
+    given = minerva("device", "add", "kitchen", "--server-port", "0", "--url", "wss://hub.local:8484/link")
+    assert json.loads(given[1])["url"] == "wss://hub.local:8484/link"
