@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from minerva_hub.bus import Bus
 from minerva_hub.config import SessionConfig
@@ -31,7 +31,7 @@ RETRY_S = 2.0  # a full disk is looked at again this often
 class Conversation:
     """One open session with its ephemeral memory of voices."""
 
-    def __init__(self, session: Session, book: SpeakerBook) -> None:
+    def __init__(self, session: Session, book: SpeakerBook[Any]) -> None:
         self.session = session
         self.book = book
         self.ids: dict[int, int] = {}  # key in the book -> utterance id
@@ -48,7 +48,7 @@ class Conversations:
         store: Store,
         bus: Bus,
         config: SessionConfig,
-        diarizer: Callable[[], Diarizer],
+        diarizer: Callable[[], Diarizer[Any]],
         warn: Callable[[str, str | None], None],
     ) -> None:
         self._store = store

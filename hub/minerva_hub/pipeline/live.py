@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -94,7 +95,7 @@ class Pipeline:
         self._engines: dict[str, EngineInfo] = {
             "speech": EngineInfo(stage="speech", name="silero-vad", state="ready", reason="built in")
         }
-        self._diarizer: Diarizer | None = None
+        self._diarizer: Diarizer[Any] | None = None
         self._conversations = Conversations(store, bus, config.session, self._loaded_diarizer, self.warn)
         self._heard = asyncio.Event()
         self._notes: asyncio.Queue[Gap | NewSound] = asyncio.Queue(MAX_NOTES)
@@ -296,7 +297,7 @@ class Pipeline:
         self._engines[info.stage] = info
         self._changed()
 
-    def _loaded_diarizer(self) -> Diarizer:
+    def _loaded_diarizer(self) -> Diarizer[Any]:
         if self._diarizer is None:
             raise RuntimeError("the diarizer is loaded before the first worker starts")
         return self._diarizer

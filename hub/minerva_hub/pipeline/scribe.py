@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 
-from minerva_hub.diarize import Diarizer, Turn, Voice
+from minerva_hub.diarize import Diarizer, Turn
 from minerva_hub.events import Word
 from minerva_hub.segment import Segment
 from minerva_hub.transcribe import TimedWord, Transcriber
@@ -20,7 +21,7 @@ class Draft(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     language: str
-    voice: Voice
+    voice: Any  # the diarizer's own
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Written(msgspec.Struct, frozen=True):
     busy_s: float
 
 
-def write_down(segment: Segment, transcriber: Transcriber, diarizer: Diarizer) -> Written:
+def write_down(segment: Segment, transcriber: Transcriber, diarizer: Diarizer[Any]) -> Written:
     """Transcribe a segment and split it by speaker; no words, no drafts."""
     began = time.perf_counter()
     transcript = transcriber.transcribe(segment.pcm)
@@ -60,7 +61,7 @@ def _on_clock(word: TimedWord, start_ms: int) -> Word:
     )
 
 
-def _share(words: tuple[TimedWord, ...], turns: list[Turn]) -> list[tuple[Turn, list[TimedWord]]]:
+def _share(words: tuple[TimedWord, ...], turns: list[Turn[Any]]) -> list[tuple[Turn[Any], list[TimedWord]]]:
     """Each word goes to the turn its middle is in, or the nearest; turns without words are left out."""
     said: list[list[TimedWord]] = [[] for _ in turns]
     for word in words:

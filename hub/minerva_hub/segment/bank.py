@@ -14,12 +14,19 @@ from minerva_hub.segment.segmenter import WINDOW
 from minerva_hub.segment.vad import VadBank
 
 _SCALE: Final = np.float32(1 / 32768)
+_CALM: Final = 0.1  # a window of a lower probability is noise
+_LEARN: Final = 8  # windows of noise, 0.26 s, before a run trusts its mean
+_MEMORY: Final = 32  # windows, about a second: a fan that starts is soon part of the noise
+_ABOVE: Final = np.float32(1.8)  # 2.5 dB: steady noise stays below, the first window of a word does not
+
+_Slots = npt.NDArray[np.int64]
+_Powers = npt.NDArray[np.float32]
 
 
 class EarBank:
     """The ears of all streams. `open`, `close` and the ears' `feed` may run beside `step` in another thread.
 
-    `decided` counts the windows judged, `inferred` those of them that were loud enough to ask the network.
+    `decided` counts the windows judged, `inferred` those of them that stood out enough to ask the network.
     """
 
     def __init__(self, config: SegmentConfig, vad: VadBank | None = None, *, backlog_s: float = 20.0) -> None:
@@ -34,6 +41,8 @@ class EarBank:
         self._placed: dict[int, Ear] = {}
         self._rows: npt.NDArray[np.int16]
         self._spans: npt.NDArray[np.int16]
+        self._noise = np.zeros(0, np.float32)  # mean power of the run's windows that were not speech
+        self._calm = np.zeros(0, np.int64)  # how many those were
         self._make_rows(64)
 
     def open(self) -> Ear:
@@ -87,27 +96,45 @@ class EarBank:
 
     def _judge(self, ears: list[Ear], heard: Heard) -> None:
         slots = np.array([ear.slot for ear in ears])
-        self._vad.reset(slots[[ear.fresh for ear in ears]])
+        fresh = slots[[ear.fresh for ear in ears]]
+        self._vad.reset(fresh)
+        self._noise[fresh] = 0.0
+        self._calm[fresh] = 0
         starts = slots * ROW + [ear.at for ear in ears]
         windows = self._spans[starts].astype(np.float32)
         windows *= _SCALE
         judged = windows[:, CONTEXT:]
         power = np.einsum("ij,ij->i", judged, judged) / WINDOW
-        ask = np.flatnonzero((power >= self._floor) | [ear.speaking for ear in ears])
+        speaking = np.array([ear.speaking for ear in ears])
+        ask = np.flatnonzero(self._is_worth_asking(slots, power) | speaking)
         probabilities = np.zeros(len(ears), np.float32)
         if len(ask):
             everyone = len(ask) == len(ears)
             probabilities[ask] = self._vad.infer(slots[ask], windows if everyone else windows[ask])
+        calm = (probabilities < _CALM) & ~speaking
+        self._learn(slots[calm], power[calm])
         self.decided += len(ears)
         self.inferred += len(ask)
         for ear, probability in zip(ears, probabilities.tolist(), strict=True):
             ear.decide(probability, heard)
+
+    def _is_worth_asking(self, slots: _Slots, power: _Powers) -> npt.NDArray[np.bool_]:
+        """Whether a window is louder than the fixed floor and than its run's noise, once that is known."""
+        above_noise = (power > _ABOVE * self._noise[slots]) | (self._calm[slots] < _LEARN)
+        worth: npt.NDArray[np.bool_] = (power >= self._floor) & above_noise
+        return worth
+
+    def _learn(self, slots: _Slots, power: _Powers) -> None:
+        """Take windows that are not speech into the mean noise of their runs."""
+        self._calm[slots] += 1
+        self._noise[slots] += (power - self._noise[slots]) / np.minimum(self._calm[slots], _MEMORY)
 
     def _place(self, ear: Ear) -> None:
         slot = self._vad.open()
         if slot >= len(self._rows):
             self._make_rows(max(2 * len(self._rows), slot + 1))
         self._rows[slot] = 0
+        self._noise[slot] = self._calm[slot] = 0
         self._placed[slot] = ear
         ear.place(slot, self._rows[slot])
 
@@ -122,5 +149,7 @@ class EarBank:
         for slot, ear in self._placed.items():
             rows[slot] = self._rows[slot]
             ear.place(slot, rows[slot])
+        self._noise = np.concatenate([self._noise, np.zeros(count - len(self._noise), np.float32)])
+        self._calm = np.concatenate([self._calm, np.zeros(count - len(self._calm), np.int64)])
         self._rows = rows
         self._spans = np.lib.stride_tricks.sliding_window_view(rows.reshape(-1), CONTEXT + WINDOW)
