@@ -46,8 +46,9 @@ export class DeviceCard {
 
   #showMute(device) {
     const muted = device.mute !== "off" || device.mode === "mute";
-    say(this.mute, muted ? "Muted" : "Mute");
-    put(this.mute, "aria-pressed", String(muted));
+    say(this.mute, muted ? "Unmute" : "Mute");
+    put(this.mute, "aria-label", `${muted ? "Unmute" : "Mute"} ${this.title.textContent}`);
+    put(this.mute, "data-muted", String(muted));
     this.mute.disabled = !device.online || device.mute === "button" || Boolean(this.busy);
     put(this.mute, "aria-describedby", `why-${this.id}`);
     let why = this.refusal ?? "";
@@ -60,13 +61,14 @@ export class DeviceCard {
   }
 
   #mode(mode, name, text) {
+    const id = `mode-${this.id}-${mode}`;
     const input = h("input", {
-      type: "radio", name: `mode-${this.id}`, id: `mode-${this.id}-${mode}`, value: mode,
+      type: "radio", name: `mode-${this.id}`, id, value: mode, "aria-labelledby": `${id}-name`, "aria-describedby": `${id}-note`,
       on: { change: () => this.#ask("mode", { mode }) },
     });
-    const note = h("small", {});
+    const note = h("small", { id: `${id}-note` });
     this.modes.set(mode, { input, note, text });
-    return h("div", { class: "mode" }, input, h("label", { for: input.id }, h("b", {}, name), note));
+    return h("div", { class: "mode" }, input, h("label", { for: id }, h("b", { id: `${id}-name` }, name), note));
   }
 
   #showModes(device) {

@@ -32,7 +32,7 @@ export function show(root, hub, params) {
 
   fill(
     root,
-    h("article", { class: "session" },
+    h("div", { class: "session" },
       h("nav", { "aria-label": "Back" }, back),
       h("header", {}, title, facts, people),
       chart,

@@ -1,0 +1,88 @@
+"""Fixtures of the hub's tests: the faces in a process, and the page in Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_fakes import TestHub, running
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Watched:
+    """A page and what went wrong on it; `expected` are parts of console errors that a test provokes."""
+
+    page: Any
+    hub: TestHub
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    async def open(self, place: str = "live") -> None:
+        """Go to a place and wait for the hub's first word."""
+        await self.page.goto("about:blank")
+        await self.page.goto(f"{self.hub.url}/#/{place}")
+        await self.page.wait_for_selector("#link[data-up=true]")
+
+    def faults(self) -> list[str]:
+        """Errors on the console, and requests that left the hub."""
+        wrong = [text for text in self.console if not any(part in text for part in self.expected)]
+        own = (self.hub.url, "about:", "data:", "blob:")
+        return wrong + [url for url in self.requests if not url.startswith(own)]
+
+
+@pytest.fixture
+async def page_hub(tmp_path: Path) -> AsyncIterator[TestHub]:
+    async with running(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+async def open_page(page_hub: TestHub, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Watched]]]:
+    """Opens pages (`width`, `height`, `color_scheme`, `reduced_motion`); a fault on one fails the test."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: the page is NOT tested")
+    playwright_api = pytest.importorskip("playwright.async_api")
+    opened: list[Watched] = []
+    async with playwright_api.async_playwright() as playwright:
+        contexts = []
+
+        async def start(width: int = 1280, height: int = 800, **options: Any) -> Watched:
+            context = await playwright.chromium.launch_persistent_context(
+                tmp_path / f"browser{len(contexts)}",
+                executable_path=chromium,
+                args=FLAGS,
+                viewport={"width": width, "height": height},
+                accept_downloads=True,
+                **options,
+            )
+            contexts.append(context)
+            context.set_default_timeout(15_000)
+            watched = Watched(context.pages[0], page_hub)
+            page = watched.page
+            page.on("console", lambda m: watched.console.append(m.text) if m.type == "error" else None)
+            page.on("pageerror", lambda error: watched.console.append(str(error)))
+            page.on("request", lambda request: watched.requests.append(request.url))
+            opened.append(watched)
+            return watched
+
+        yield start
+        for context in contexts:
+            await context.close()
+    assert [fault for one in opened for fault in one.faults()] == []
