@@ -144,6 +144,12 @@ class Pipeline:
             "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
         }
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was heard is not judged or not written down yet."""
+        waiting = bool(len(self._queue)) or self._bank.busy or bool(self._speaking)
+        return waiting or any(self._queue.pending(stream) for stream in self._streams.values())
+
     def warn(self, key: str, text: str | None) -> None:
         """Show a warning, or take it back (None)."""
         if self.warnings.get(key) == text:
