@@ -20,12 +20,12 @@ from minerva.hw.button import Button
 from minerva.hw.flash import State
 from minerva.hw.led import Light
 from minerva.hw.link import Link
-from minerva.hw.mic import Microphone
+from minerva.hw.mic import SETTLE_MS, Microphone
 from minerva.hw.watchdog import Watchdog, restart
 from minerva.hw.wifi import Wifi
 from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
-from minerva.recorder import ALL, GATED, NONE, RAW_BYTES, Recorder
+from minerva.recorder import ALL, GATED, NONE, Recorder
 from minerva.ring import Ring, auto_bytes
 from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
 from minerva.websocket import ROOM, TEXT
@@ -123,9 +123,13 @@ class App:
         if policy != self.recorder.policy:
             self.recorder.set_policy(policy)
         if mode != "mute" and not self.mic.running:
-            self.recorder.stop()
-            self.mic.start()
+            self._start_mic()
         self._health_due = True
+
+    def _start_mic(self) -> None:
+        self.recorder.stop()
+        self.mic.start()
+        self.recorder.start(self._ticks(), SETTLE_MS)
 
     def _press(self) -> None:
         state = self.session.button()
@@ -144,9 +148,9 @@ class App:
                 self._press()
             size = self.mic.read()
             if size:
-                self.recorder.feed(self.mic.raw, size, self._ticks(), size < RAW_BYTES)
+                self.recorder.feed(self.mic.raw, size, self._ticks(), self.mic.caught_up)
                 quiet_since = ticks_ms()
-                await sleep_ms(0 if size == RAW_BYTES else _CAPTURE_MS)
+                await sleep_ms(_CAPTURE_MS if self.mic.caught_up else 0)
                 continue
             if self.privacy.effective == "mute":
                 quiet_since = ticks_ms()
@@ -159,9 +163,8 @@ class App:
         self._drops["mic_restarts"] += 1
         print("microphone gave nothing for %d s: started anew" % (_MIC_SILENT_MS // 1000))
         self.mic.stop()
-        self.recorder.stop()
         try:
-            self.mic.start()
+            self._start_mic()
         except MicrophoneError as e:
             print(e)
 
@@ -178,7 +181,7 @@ class App:
             self.session.lost()
             pause = self._backoff.next_ms()
             while pause > 0:
-                self._watchdog.alive(_LINK)
+                self._link_alive()
                 await sleep_ms(min(pause, _FAILED_MS))
                 pause -= _FAILED_MS
 
@@ -188,12 +191,15 @@ class App:
             self._trouble = text
             print("link:", text)
 
+    def _link_alive(self) -> None:
+        self._watchdog.alive(_LINK)
+
     async def _one_link(self) -> None:
         """One connection from joining the Wi-Fi to its end, which is always a LinkError."""
-        self._watchdog.alive(_LINK)
+        self._link_alive()
         if self._wifi is not None:
-            await self._wifi.join()
-        link = await Link.open(self.settings)
+            await self._wifi.join(self._link_alive)
+        link = await Link.open(self.settings, self._link_alive)
         reason = ""
         try:
             link.send_text(self.session.open(self._now_ms()))
@@ -207,7 +213,7 @@ class App:
         """Talk until the session closes, whose reason is returned, or the connection breaks (LinkError)."""
         heard_at = ticks_ms()
         while True:
-            self._watchdog.alive(_LINK)
+            self._link_alive()
             frames = link.receive()
             if frames is None:
                 limit = SILENCE_TIMEOUT_MS if self.session.state == LIVE else WELCOME_TIMEOUT_MS

@@ -49,20 +49,27 @@ class SampleClock:
         self.high = 0
         self.low = 0
         self._expected = 0  # ticks at which the next frame's first sample was due
-        self._anchored = False
         self._looks = 0
         self._least = 0
 
-    def stop(self) -> None:
-        """Samples stopped coming; the next check anchors anew."""
-        self._anchored = False
+    def start(self, clock: DeviceClock, ticks: int, ahead_ms: int) -> None:
+        """It is `ticks`; the first sample is due `ahead_ms` (up to a minute either way) later."""
+        clock.update(ticks)
+        low = clock.low + ahead_ms
+        high = clock.high
+        if low < 0:
+            low += 0x10000
+            high -= 1
+        elif low > 0xFFFF:
+            low -= 0x10000
+            high += 1
+        self.low = low
+        self.high = high & 0xFFFF
+        self._expected = ticks_add(ticks, ahead_ms)
+        self._looks = 0
 
     def check(self, clock: DeviceClock, ticks: int, pending_ms: int) -> bool:
         """All samples were read at `ticks`, `pending_ms` of them not yet framed: True when anchored anew."""
-        if not self._anchored:
-            self._anchor(clock, ticks, pending_ms)
-            self._anchored = True
-            return True
         drift = ticks_diff(ticks, self._expected) - pending_ms
         if -DRIFT_MS <= drift <= DRIFT_MS:
             self._looks = 0
@@ -72,20 +79,8 @@ class SampleClock:
         self._looks += 1
         if self._looks < _LOOKS:
             return False
-        self._anchor(clock, ticks, pending_ms)
+        self.start(clock, ticks, -pending_ms)
         return True
-
-    def _anchor(self, clock: DeviceClock, ticks: int, pending_ms: int) -> None:
-        clock.update(ticks)
-        low = clock.low - pending_ms
-        high = clock.high
-        while low < 0:
-            low += 0x10000
-            high -= 1
-        self.low = low
-        self.high = high & 0xFFFF
-        self._expected = ticks_add(ticks, -pending_ms)
-        self._looks = 0
 
     def next_frame(self, frame_ms: int) -> None:
         """One frame went by."""

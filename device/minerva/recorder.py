@@ -106,6 +106,10 @@ class Recorder:
         self._filled = 0
         self._jumped = True
 
+    def start(self, ticks: int, ahead_ms: int) -> None:
+        """It is `ticks`, and the microphone's first sample is due `ahead_ms` later."""
+        self._samples.start(self.clock, ticks, ahead_ms)
+
     def stop(self) -> None:
         """The microphone was stopped: what comes next is another recording."""
         self.gate.reset()  # so that the last packet ENDS
@@ -114,7 +118,6 @@ class Recorder:
         self._running = False
         self._fill = 0
         self._filter = new_filter()
-        self._samples.stop()
 
     def feed(self, raw: "bytearray", size: int, ticks: int, caught_up: bool) -> None:
         """raw[:size], whole slots, at most RAW_BYTES, read at `ticks`; `caught_up`: there was no more."""

@@ -28,24 +28,25 @@ class Link:
         self._early = ()  # frames that came in one piece with the handshake's answer
 
     @staticmethod
-    async def open(settings) -> "Link":
-        """Connect to settings.url and shake hands; LinkError or HubError."""
+    async def open(settings, alive) -> "Link":
+        """Connect to settings.url and shake hands, `alive()` meanwhile; LinkError or HubError."""
         secure = settings.scheme == "wss"
         stream = await Stream.open(
             settings.host,
             settings.port,
             settings.ca if secure else "",
             settings.server_name if secure else "",
+            alive,
         )
         link = Link(stream)
         try:
-            await link._shake_hands(settings)
+            await link._shake_hands(settings, alive)
         except LinkError:
             stream.close()
             raise
         return link
 
-    async def _shake_hands(self, settings) -> None:
+    async def _shake_hands(self, settings, alive) -> None:
         key = websocket.new_key()
         self._say(websocket.request(settings.host, settings.port, settings.path, SUBPROTOCOL, key))
         answer = bytearray()
@@ -64,6 +65,7 @@ class Link:
                     "%s: no handshake within %d s" % (settings.host, HANDSHAKE_TIMEOUT_MS // 1000)
                 )
             else:
+                alive()
                 await sleep_ms(_LOOK_MS)
 
     def reserve(self, size: int) -> None:

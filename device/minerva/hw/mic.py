@@ -2,6 +2,7 @@
 
 from machine import I2S, Pin
 
+from minerva.dsp import copy
 from minerva.errors import MicrophoneError
 from minerva.port import Readiness
 from minerva.recorder import RAW_BYTES, SLOT_BYTES
@@ -10,7 +11,8 @@ from minerva.wire import SAMPLE_RATE
 # The driver keeps what comes while we do something else. It stores stereo slots: 256 ms at 16 kHz.
 IBUF_BYTES = 32768
 # What an INMP441 gives in its first quarter of a second is its own settling, not sound.
-SETTLE_BYTES = SAMPLE_RATE * SLOT_BYTES // 4
+SETTLE_MS = 250
+_SETTLE_BYTES = SAMPLE_RATE * SLOT_BYTES * SETTLE_MS // 1000
 
 
 class Microphone:
@@ -18,6 +20,7 @@ class Microphone:
 
     def __init__(self, pins: dict):
         self.raw = bytearray(RAW_BYTES)
+        self.caught_up = True  # the last read took all that the driver had
         self._pins = pins
         self._i2s = None
         self._ready = None
@@ -29,7 +32,7 @@ class Microphone:
         return self._i2s is not None
 
     def start(self) -> None:
-        """Switch the peripheral on; MicrophoneError when it refuses."""
+        """Switch the peripheral on; samples come after SETTLE_MS. MicrophoneError when it refuses."""
         if self._i2s is not None:
             return
         pins = self._pins
@@ -50,7 +53,7 @@ class Microphone:
                 "I2S %d with sck %d, ws %d, sd %d: %s" % (pins["id"], pins["sck"], pins["ws"], pins["sd"], e)
             )
         self._ready = Readiness(self._i2s)
-        self._settling = SETTLE_BYTES
+        self._settling = _SETTLE_BYTES
 
     def stop(self) -> None:
         """Switch the peripheral off: no clock reaches the microphone, nothing is captured."""
@@ -65,12 +68,16 @@ class Microphone:
             self.raw[i] = 0
 
     def read(self) -> int:
-        """Bytes now in `raw`; fewer than RAW_BYTES when the driver has no more. Never waits."""
+        """Bytes now in `raw`, perhaps 0. Never waits."""
         # To look whether there is something is also what keeps the ESP32's driver from waiting in readinto.
         if self._i2s is None or self._ready is None or not self._ready.readable():
             return 0
         size = self._i2s.readinto(self.raw) or 0
-        if self._settling > 0:
-            self._settling -= size
-            return 0
+        self.caught_up = size < RAW_BYTES
+        if self._settling == 0:
+            return size
+        skip = min(size, self._settling)
+        self._settling -= skip
+        size -= skip
+        copy(self.raw, skip, self.raw, 0, size)
         return size

@@ -41,7 +41,7 @@ def _client_context(ca: str):
     return context
 
 
-async def _connect(host: str, port: int):
+async def _connect(host: str, port: int, alive):
     """A connected, non-blocking socket."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
@@ -67,6 +67,7 @@ async def _connect(host: str, port: int):
                 raise LinkError(
                     "%s port %d: no answer within %d s" % (host, port, CONNECT_TIMEOUT_MS // 1000)
                 )
+            alive()
             await sleep_ms(_LOOK_MS)
     except OSError as e:
         sock.close()
@@ -84,12 +85,13 @@ class Stream:
         self._name = name
 
     @staticmethod
-    async def open(host: str, port: int, ca: str = "", server_name: str = "") -> "Stream":
+    async def open(host: str, port: int, ca: str, server_name: str, alive) -> "Stream":
         """Connect; with a `ca` (PEM) by TLS: the peer must prove `server_name` by it, whatever its address.
 
         The TLS handshake goes on while reading and writing: its refusal comes as HubError from there.
+        `alive()` is called while it waits.
         """
-        sock = await _connect(host, port)
+        sock = await _connect(host, port, alive)
         if ca:
             try:
                 sock = _client_context(ca).wrap_socket(

@@ -21,8 +21,8 @@ class Wifi:
         """Whether the device has joined and has an address."""
         return self._wlan.isconnected()
 
-    async def join(self) -> None:
-        """Join if not joined; LinkError after 15 s or when the driver refuses. Trying again is for others."""
+    async def join(self, alive) -> None:
+        """Join if not joined; LinkError after 15 s or when the driver refuses. `alive()` meanwhile."""
         wlan = self._wlan
         if wlan.isconnected():
             return
@@ -39,6 +39,7 @@ class Wifi:
         while not wlan.isconnected():
             if waited >= JOIN_TIMEOUT_MS:
                 raise LinkError("Wi-Fi %s: not joined within %d s" % (self._ssid, JOIN_TIMEOUT_MS // 1000))
+            alive()
             await sleep_ms(_LOOK_MS)
             waited += _LOOK_MS
 

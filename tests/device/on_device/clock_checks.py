@@ -39,26 +39,29 @@ def check_frames_are_contiguous_over_2_30():
     start = WRAP - 100
     clock = DeviceClock(0, start)
     samples = SampleClock()
-    assert samples.check(clock, 35, 15)
+    samples.start(clock, 10, 10)
     first = value(samples)
     assert first == start + 20
     for i in range(20):
         samples.next_frame(20)
         assert value(samples) == first + 20 * (i + 1)
-        assert not samples.check(clock, 35 + 20 * (i + 1) + i % 3, 15)
+        assert not samples.check(clock, 20 + 20 * (i + 1) + 15 + i % 3, 15)
 
 
-def check_the_anchor_borrows_across_the_half():
-    clock = DeviceClock(0, 0x30000)
+def check_the_anchor_borrows_and_carries_across_the_half():
     samples = SampleClock()
-    samples.check(clock, 5, 15)
+    samples.start(DeviceClock(0, 0x30000), 5, -15)
     assert value(samples) == 0x30000 - 10
+    samples.start(DeviceClock(0, 0x3FFF0), 5, 250)
+    assert value(samples) == 0x3FFF0 + 255
+    samples.start(DeviceClock(0, 0xFFFFFFF0), 5, 250)
+    assert value(samples) == 0xF0 - 1
 
 
 def check_a_loss_of_samples_anchors_anew_when_it_lasts():
     clock = DeviceClock(0, 0)
     samples = SampleClock()
-    samples.check(clock, 0, 0)
+    samples.start(clock, 0, 0)
     frames(samples, 10)
     late = 200 + DRIFT_MS + 60
     looks = 0
@@ -73,7 +76,7 @@ def check_a_loss_of_samples_anchors_anew_when_it_lasts():
 def check_one_late_look_is_no_loss():
     clock = DeviceClock(0, 0)
     samples = SampleClock()
-    samples.check(clock, 0, 0)
+    samples.start(clock, 0, 0)
     for i in range(100):
         samples.next_frame(20)
         late = 90 if i % 7 == 3 else 0
