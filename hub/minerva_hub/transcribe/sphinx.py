@@ -15,7 +15,7 @@ import msgspec
 from minerva_hub.errors import EngineError, EngineUnavailableError
 from minerva_hub.events import EngineInfo
 from minerva_hub.transcribe.base import RATE, Pcm, TimedWord, Transcript, checked
-from minerva_hub.transcribe.sphinx_worker import HEADER, MAX_ANSWER, Answer
+from minerva_hub.transcribe.sphinx_wire import HEADER, MAX_ANSWER, Answer
 
 LOAD_TIMEOUT_S: Final = 120.0  # half a second warm; a cold, slow disk takes longer
 SPEED_LIMIT: Final = 10.0  # decoding longer than this times the audio is a hang; 0.3 is usual

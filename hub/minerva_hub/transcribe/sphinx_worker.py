@@ -1,16 +1,13 @@
 """The offline recogniser's own process: `python -m minerva_hub.transcribe.sphinx_worker`.
 
 pocketsphinx keeps Python's lock while it decodes, for half a second and more after a long segment, so it must
-not live in the hub's process. Requests on standard input: a little-endian u32 count of bytes, then that many
-bytes of pcm (s16le, 16 kHz mono). Answers on standard output: a u32 count, then JSON of `Answer`. The first
-answer, empty, says that the model is loaded. The end of standard input ends the process.
+not live in the hub's process. It answers the requests of `sphinx_wire`; the end of its input ends it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import struct
 import sys
 from typing import Any, BinaryIO, Final
 
@@ -18,32 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from minerva_hub.transcribe.base import MAX_SECONDS, RATE
+from minerva_hub.transcribe.base import RATE
+from minerva_hub.transcribe.sphinx_wire import HEADER, MAX_REQUEST, Answer, Heard
 
-HEADER: Final = struct.Struct("<I")
-MAX_REQUEST: Final = MAX_SECONDS * RATE * 2
-MAX_ANSWER: Final = 1 << 20  # words of MAX_SECONDS of speech are some 50 kB
 LEVEL_DB: Final = -20.0  # of dBFS RMS: devices give speech at about -36, the model was trained on more
 PAD: Final = RATE * 3 // 20  # 150 ms: the recogniser wants silence around the words
 FRAME_S: Final = 0.01
 # Means over the utterance's own frames, not running ones: nothing depends on what was decoded before.
 SETTINGS: Final = {"samprate": RATE, "cmn": "batch", "loglevel": "FATAL"}
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """A word as the recogniser writes it; times in seconds from the first sample of the request."""
-
-    text: str
-    start_s: float
-    end_s: float
-    probability: float
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What was heard, or what went wrong."""
-
-    words: tuple[Heard, ...] = ()
-    error: str | None = None
 
 
 def levelled(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -59,7 +38,7 @@ def levelled(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
 def decode(decoder: Any, pcm: NDArray[np.int16]) -> Answer:
     """The words in int16 (n,); fillers and sentence marks stay out."""
     padded = np.pad(levelled(pcm), PAD)
-    decoder.start_stream()  # forgets the noise of what came before
+    decoder.reinit_feat()  # else it remembers the noise of what came before
     decoder.start_utt()
     decoder.process_raw(padded.tobytes(), no_search=False, full_utt=True)
     decoder.end_utt()
