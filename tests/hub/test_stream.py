@@ -20,6 +20,7 @@ class Ear:
     def __init__(self) -> None:
         self.fed: list[tuple[int, int, bool, bool]] = []
         self.full = False
+        self.pending = 0
 
     def feed(self, pcm: np.ndarray, start_ms: int, seq: int, *, begins: bool, ends: bool) -> bool:
         if not self.full:
@@ -144,6 +145,16 @@ def test_a_full_ear_makes_a_gap_that_blames_the_hub() -> None:
     assert [(g.reason, g.packets, g.start_ms) for g in gaps] == [("hub_overload", 1, NOW_MS + 60)]
 
 
+def test_a_device_beyond_its_share_of_the_backlog_loses_packets_visibly() -> None:
+    s, ear = stream()
+    accept(s, 0, 0)
+    s.max_pending, ear.pending = 1000, 1000
+    taken, gaps = accept(s, 1, 60)
+    assert not taken and gaps[0].reason == "hub_overload"
+    ear.pending = 999
+    assert accept(s, 2, 120) == (True, [])
+
+
 def test_features_are_not_asked_for() -> None:
     s, _ = stream()
     with pytest.raises(PeerError) as caught:
@@ -211,5 +222,6 @@ def test_a_real_ear_takes_what_a_stream_feeds() -> None:
     s = Stream("kitchen", "Kitchen", "b" * 16, bank.open(), Clock(NOW_MS, 0), lead_ms=3000)
     for i in range(10):
         assert accept(s, i, 60 * i) == (True, [])
-    bank.step()
+    while bank.busy:
+        bank.step()
     assert s.ear.pending < 512

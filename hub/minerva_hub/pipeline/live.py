@@ -53,6 +53,7 @@ STEP_S = 0.025  # the detector's pace: adds at most this to the latency, and fil
 HOUSEKEEPING_S = 1.0
 SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this much is judged again
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
+MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
 MAX_NOTES = 1000  # gaps and sounds that wait for the database
 
 EngineChoice = Callable[[], Engine]
@@ -396,10 +397,18 @@ class Pipeline:
             for stream in tuple(self._streams.values()):
                 if not stream.connected and now_s - stream.offline_since_s > OFFLINE_S:
                     self._close_stream(stream)
+            self._share_backlog()
             await self._conversations.end_quiet(self._has_text_to_come)
             if now_s - saved_s >= SAVE_S:
                 saved_s = now_s
                 await self._save_resume_points()
+
+    def _share_backlog(self) -> None:
+        """Bound what waits for the detector over all devices; a device with little waiting loses nothing."""
+        streams = self._streams.values()
+        full = sum(stream.ear.pending for stream in streams) > MAX_PENDING
+        for stream in streams:
+            stream.max_pending = MAX_PENDING // len(streams) if full else None
 
     def _has_text_to_come(self, device: str) -> bool:
         stream = self._streams.get(device)

@@ -69,6 +69,7 @@ class Stream:
         self.duplicates = 0
         self.connected = True
         self.offline_since_s = 0.0
+        self.max_pending: int | None = None  # samples, while the devices together have too much waiting
         self._lead_ms = lead_ms
         self._end_ms: int | None = None  # device time at which the last accepted packet ended
         self._newest_seq: int | None = None  # of this connection
@@ -143,7 +144,10 @@ class Stream:
         fresh = self._end_ms is None
         self._end_ms = end
         self.accepted_seq = seq
-        if not self.ear.feed(pcm, start + offset, seq, begins=begins or fresh, ends=bool(flags & 2)):
+        room = self.max_pending is None or self.ear.pending < self.max_pending
+        if not (
+            room and self.ear.feed(pcm, start + offset, seq, begins=begins or fresh, ends=bool(flags & 2))
+        ):
             gaps.append(self._gap(start + offset, end + offset, 1, "hub_overload"))
             return False, gaps
         self._packets[seq] = end + offset
