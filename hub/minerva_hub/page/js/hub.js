@@ -27,9 +27,14 @@ export class Hub extends EventTarget {
     source.addEventListener("error", () => {
       this.#link(false);
       // The browser gives up by itself only when the hub refused; then we ask again.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.start(), RETRY_MS);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => source === this.#source && this.start(), RETRY_MS);
     });
-    addEventListener("pagehide", () => source.close(), { once: true });
+  }
+
+  /** Leave the stream until `start`: a browser has only six connections for all tabs of a hub. */
+  stop() {
+    this.#source?.close();
+    this.#source = null;
   }
 
   /** The room of a device, told apart from another device's of the same name. */

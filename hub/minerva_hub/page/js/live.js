@@ -30,7 +30,7 @@ export function show(root, hub) {
 
   fill(
     root,
-    h("div", { class: "live" }, h("h1", { class: "hidden" }, "Live"), rooms.element, notes.element, trouble, earlier, log, empty,
+    h("div", { class: "live" }, h("h1", { class: "hidden" }, "Live"), h("div", { class: "top" }, rooms.element, notes.element), trouble, earlier, log, empty,
       saying.element, h("div", { class: "now-row" }, now)),
   );
 

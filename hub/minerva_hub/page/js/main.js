@@ -13,6 +13,7 @@ const PLACES = {
   devices: { module: devices, title: "Devices" },
   session: { module: session, title: "Session", nav: "timeline" },
 };
+const HIDDEN_MS = 60_000; // a tab out of sight for so long leaves its place at the hub to others
 const LOST_MS = 1500; // an interruption shorter than this is not worth a sentence
 
 const hub = new Hub();
@@ -63,6 +64,27 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 hub.addEventListener("link", showLink);
 addEventListener("hashchange", route);
+
+let hiddenTimer = 0;
+let away = false;
+
+function leaveStream() {
+  away = true;
+  hub.stop();
+}
+
+function comeBack() {
+  clearTimeout(hiddenTimer);
+  if (away) hub.start();
+  away = false;
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hiddenTimer = setTimeout(leaveStream, HIDDEN_MS);
+  else comeBack();
+});
+addEventListener("pagehide", leaveStream);
+addEventListener("pageshow", comeBack); // also from the browser's memory of pages left
 showLink();
 route();
 hub.start();
