@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import time
@@ -178,8 +179,19 @@ async def run_until_stopped(config: HubConfig, announce: Callable[[str], None]) 
     _log.info("stopped")
 
 
+def calm_collector() -> None:
+    """Let Python look for cyclic garbage rarely: the packets that wait are many and free of cycles.
+
+    With 500 streams a full collection every few seconds took up to 0.2 s, in which no packet was judged.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1000)
+
+
 def run(config: HubConfig, announce: Callable[[str], None] = print) -> None:
     """Run the hub in the foreground: the body of `minerva hub`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    calm_collector()
     _log.info("settings: %s", msgspec.json.encode(config, enc_hook=str).decode())
     asyncio.run(run_until_stopped(config, announce))

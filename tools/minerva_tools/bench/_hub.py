@@ -137,6 +137,7 @@ async def measure(setup: Setup) -> None:
                 )
             )
         await hub.fleet.refresh()
+        app.calm_collector()
         print(msgspec.json.encode({"address": address}).decode(), flush=True)
         began, cpu = time.monotonic(), time.process_time()
         loop = asyncio.get_running_loop()
