@@ -55,7 +55,7 @@ $(VENV)/.run: requirements.lock pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV)
 	@echo 'Installing Minerva into $(VENV): a few hundred MB to download the first time.' >&2
 	@$(PIP) --require-hashes -r requirements.lock >&2
-	@$(PIP) --no-deps -e . >&2
+	@$(PIP) --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
@@ -69,7 +69,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 
 # One resolution for all systems and Python versions; the development lock keeps to the versions of the other.
 COMPILE = .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-emit-index-url --custom-compile-command 'make lock' pyproject.toml
+	--no-annotate --no-emit-index-url --custom-compile-command 'make lock' --group build pyproject.toml
 
 lock: .cache/uv/bin/uv
 	@$(COMPILE) -o requirements.lock
