@@ -194,9 +194,7 @@ async def test_what_is_loading_rough_or_broken_is_said(open_page: Open, page_hub
     watched = await open_page()
     await watched.open()
     notes = watched.page.get_by_role("complementary", name="Notes")
-    await expect(notes).to_contain_text(
-        "Offline recogniser (pocketsphinx): expect mistakes. No Whisper model"
-    )
+    await expect(notes).to_contain_text("No Whisper model on disk: offline recogniser, expect mistakes.")
     loading = msgspec.structs.replace(READY[1], state="loading")
     failed = msgspec.structs.replace(READY[2], state="error", reason="model.onnx is damaged")
     page_hub.bus.publish(

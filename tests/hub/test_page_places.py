@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -30,7 +31,8 @@ async def talk(
 
 async def test_a_day_shows_its_sessions_and_their_speakers(open_page: Open, page_hub: TestHub) -> None:
     page_hub.fleet.add(device(), device("study", "Study"))
-    yesterday = now_ms() - DAY_MS
+    noon = dt.datetime.combine(dt.date.today() - dt.timedelta(days=1), dt.time(12))
+    yesterday = int(noon.timestamp() * 1000)
     one = await talk(page_hub, yesterday, "we need apples", "and bread")
     await talk(page_hub, yesterday + 60_000, "hello", id_="study", room="Study")
     watched = await open_page()
@@ -51,6 +53,19 @@ async def test_a_day_shows_its_sessions_and_their_speakers(open_page: Open, page
     assert page.url.endswith(f"#/session/{one.id}")
     await page.go_back()
     await expect(main).to_contain_text("2 sessions, 3 lines.")
+
+
+async def test_today_grows_without_taking_the_focus_away(open_page: Open, page_hub: TestHub) -> None:
+    page_hub.fleet.add(device())
+    session = await page_hub.store.begin_session("kitchen", "Kitchen", now_ms() - 5000)
+    await page_hub.say(session.id, "Speaker A", "one")
+    watched = await open_page()
+    await watched.open("timeline")
+    row = watched.page.locator(".sessions a")
+    await row.focus()
+    await page_hub.say(session.id, "Speaker B", "two")
+    await expect(row).to_contain_text("2 lines")
+    await expect(row).to_be_focused()
 
 
 async def test_search_finds_a_line_and_leads_to_it(open_page: Open, page_hub: TestHub) -> None:
@@ -213,5 +228,5 @@ async def test_health_of_devices_engines_and_hub(open_page: Open, page_hub: Test
         await expect(card).to_contain_text(text)
     engines = watched.page.get_by_role("region", name="Engines")
     await expect(engines).to_contain_text("pocketsphinx, en-us")
-    await expect(engines).to_contain_text("No Whisper model is on disk; put one there for far better words.")
+    await expect(engines).to_contain_text("No Whisper model on disk: offline recogniser, expect mistakes.")
     await expect(watched.page.get_by_role("region", name="This hub")).to_contain_text("0123456789abcdef")

@@ -93,7 +93,7 @@ READY = (
     EngineInfo(stage="speech", name="silero", model="v6", state="ready", reason="carried by faster-whisper"),
     EngineInfo(
         stage="transcribe", name="pocketsphinx", model="en-us", state="rough",
-        reason="no Whisper model is on disk; put one there for far better words",
+        reason="no Whisper model on disk: offline recogniser, expect mistakes",
     ),
     EngineInfo(stage="diarize", name="builtin", state="ready", reason="no other engine is installed"),
 )  # fmt: skip

@@ -20,10 +20,10 @@ export class DeviceCard {
     this.id = id;
     this.command = command;
     this.title = h("h2", { id: `device-${id}` });
-    this.state = h("p", { class: "state", role: "status" });
+    this.state = h("p", { class: "state" });
     this.facts = new Map();
     this.list = h("dl", {});
-    this.why = h("p", { class: "why", id: `why-${id}` });
+    this.why = h("p", { class: "why", id: `why-${id}`, role: "status" });
     this.mute = h("button", { type: "button", class: "mute", on: { click: () => this.#toggle() } });
     this.modes = new Map();
     this.modeSet = h("fieldset", {}, h("legend", {}, "What may leave this device"),

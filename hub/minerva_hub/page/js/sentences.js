@@ -8,6 +8,11 @@ const LOADING = {
   transcribe: "The recogniser is loading: words appear as soon as it is ready.",
   diarize: "Telling speakers apart is still loading.",
 };
+const ROUGH = { // where the engine gives no reason of its own
+  speech: "Speech is detected only roughly.",
+  transcribe: "This recogniser is rough: expect mistakes.",
+  diarize: "Speakers are told apart only roughly.",
+};
 const FAILED = {
   speech: "Speech cannot be detected, so nothing is written down.",
   transcribe: "Words cannot be written down.",
@@ -22,15 +27,9 @@ export function notes(health) {
     const why = sentence(engine.reason);
     if (engine.state === "error") found.unshift({ level: "bad", text: join(FAILED[engine.stage], why) });
     if (engine.state === "loading") found.push({ level: "info", text: LOADING[engine.stage] });
-    if (engine.state === "rough") found.push({ level: "info", text: join(rough(engine), why) });
+    if (engine.state === "rough") found.push({ level: "info", text: why || ROUGH[engine.stage] });
   }
   return found;
-}
-
-function rough(engine) {
-  if (engine.stage === "transcribe") return `Offline recogniser (${engine.name}): expect mistakes.`;
-  if (engine.stage === "diarize") return "Speakers are told apart only roughly.";
-  return "Speech is detected only roughly.";
 }
 
 const join = (...parts) => parts.filter(Boolean).join(" ");

@@ -40,7 +40,7 @@ export function show(root, hub, params) {
   });
   const next = h("button", { type: "button", "aria-label": "Next day", on: { click: () => step(1) } }, "›");
   const heading = h("h2", { id: "what" });
-  const status = h("p", { class: "facts", role: "status" });
+  const status = h("p", { class: "facts" });
   const body = h("div", { class: "day" });
 
   fill(
@@ -103,6 +103,7 @@ export function show(root, hub, params) {
     date.value = state.day;
     next.disabled = state.day >= today;
     rooms();
+    put(status, "role", state.q && "status"); // a search's outcome is read out, a growing day is not
     try {
       await (state.q ? find(abort.signal) : showDay(abort.signal));
     } catch (error) {
@@ -139,7 +140,9 @@ export function show(root, hub, params) {
     const partly = lines.complete ? "" : ` The chart shows the newest ${lines.items.length}.`;
     const total = count(shown.reduce((sum, one) => sum + one.utterances, 0), "line");
     say(status, `${count(shown.length, "session")}, ${total}.${partly}`);
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     fill(body, chart(hub, range, shown, lines.items, sounds.items), list(hub, shown));
+    refocus(body, focused);
   }
 
   function soon() {
@@ -157,6 +160,13 @@ export function show(root, hub, params) {
     clearTimeout(typing);
     clearTimeout(reload);
   };
+}
+
+// The day is drawn anew while people talk; whoever stood on a session by keyboard stays on it.
+function refocus(body, before) {
+  if (!before) return;
+  const same = (one) => one.className === before.className && one.getAttribute("href") === before.getAttribute("href");
+  [...body.querySelectorAll("a")].find(same)?.focus({ preventScroll: true });
 }
 
 function nothing(last, hub, room) {
