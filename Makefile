@@ -8,10 +8,11 @@ VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 TESTS = tests
+JOBS = 2
 
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: help demo test lint format bench lock clean micropython micropython-i386
+.PHONY: help demo test lint format bench picture lock clean micropython micropython-i386
 
 help:
 	@echo 'make demo    a hub and virtual devices that hear a conversation; prints the page'"'"'s address'
@@ -19,6 +20,7 @@ help:
 	@echo 'make lint    ruff, mypy, the import layers, pyright over device/'
 	@echo 'make format  let ruff format and fix what it can'
 	@echo 'make bench   all measurements with their limits (ARGS="store --json" for one)'
+	@echo 'make picture the picture in README.md, of a demo that is played for it (needs chromium)'
 	@echo 'make lock    choose the newest versions that pyproject.toml allows, and pin them'
 	@echo 'make clean   remove .venv, caches and build products'
 
@@ -26,7 +28,7 @@ demo: $(VENV)/.run micropython
 	@$(BIN)/minerva demo $(ARGS)
 
 test: $(VENV)/.dev micropython-i386
-	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -41,6 +43,11 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.run micropython-i386
 	@$(BIN)/minerva bench $(ARGS)
+
+picture: $(VENV)/.dev micropython
+	@mkdir -p docs/images
+	@$(BIN)/python scripts/screenshots.py --demo --only live-desktop-light --out artifacts
+	@cp artifacts/live-desktop-light.png docs/images/live.png
 
 # A private MicroPython; where none can be had (exit 3) the script says so, and CPython stands in.
 micropython:

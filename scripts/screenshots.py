@@ -1,16 +1,23 @@
-"""Take pictures of a running hub's page: desktop and phone, light and dark, every place.
+"""Take pictures of a hub's page: desktop and phone, light and dark, every place.
 
     python scripts/screenshots.py http://127.0.0.1:8484 [--out artifacts] [--only live] [--wait 2]
+    python scripts/screenshots.py --demo [--out artifacts]
 
-The README's picture is `live-desktop-light.png` of `make demo`.
+With --demo it plays the bundled conversation itself and begins when half a minute of it was heard. The one
+in README.md is `live-desktop-light.png` of that; `make picture` takes it and puts it into docs/images.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+HEARD_S = 34.0  # both rooms have spoken by then, and somebody is speaking
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -63,20 +71,41 @@ def shoot(browser_type: Any, address: str, out: Path, only: str | None, wait_s: 
     return taken
 
 
+@contextlib.contextmanager
+def demo() -> Iterator[str]:
+    """A demo that has been heard for HEARD_S; its address."""
+    command = [sys.executable, "-m", "minerva_tools.cli", "demo", "--server-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if found := re.match(r"Open (http://\S+) and watch", line):
+                    time.sleep(HEARD_S)
+                    yield found[1]
+                    return
+            raise SystemExit(f"the demo ended with {process.wait()} before it had an address")
+        finally:
+            process.terminate()
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("address", help="the hub's address, as `minerva hub` prints it")
+    parser.add_argument("address", nargs="?", help="the hub's address, as `minerva hub` prints it")
+    parser.add_argument("--demo", action="store_true", help="of a demo that is started for it")
     parser.add_argument("--out", type=Path, default=Path("artifacts"), help="folder for the pictures")
     parser.add_argument("--only", help="only pictures whose name has this in it")
     parser.add_argument("--wait", type=float, default=1.5, help="seconds before each picture")
     given = parser.parse_args()
+    if given.demo == bool(given.address):
+        parser.error("give either the address of a running hub, or --demo")
     if shutil.which("chromium") is None:
         print("chromium is not installed (apt install chromium)", file=sys.stderr)
         return 1
     given.out.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        for path in shoot(playwright.chromium, given.address.rstrip("/"), given.out, given.only, given.wait):
+    hub = demo() if given.demo else contextlib.nullcontext(given.address)
+    with hub as address, sync_playwright() as playwright:
+        for path in shoot(playwright.chromium, address.rstrip("/"), given.out, given.only, given.wait):
             print(path)
     return 0
 
