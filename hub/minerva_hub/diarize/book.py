@@ -13,11 +13,11 @@ from minerva_hub.diarize.features import Floats
 from minerva_hub.diarize.voice import Voice, likeness, pooled
 
 MAX_TURNS: Final = 256  # compared with each other; older ones of the same speaker are pooled
-FOUNDS_S: Final = 0.5  # voiced seconds, below which a voice joins another rather than be somebody new
+FOUNDS_S: Final = 0.5  # voiced seconds, below which a turn joins others rather than be somebody new
 NEIGHBOUR: Final = 1.0  # how much more likely the speaker before is, for a short turn
 SURE_S: Final = 1.2  # voiced seconds, below which somebody new must differ by DOUBT more
 DOUBT: Final = 1.5
-SAME: Final = -1.0  # likeness above which two clusters are one speaker
+SAME: Final = -0.5  # likeness above which two clusters are one speaker
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class BuiltinBook:
             self._append(_Entry([key], voice))
         if not voices:
             return Assignment({})
-        groups = self._settle(cluster(self._likeness, self._max))
+        groups = self._groups()
         changed: dict[int, str] = {}
         for number, group in enumerate(groups):
             for index in group:
@@ -63,28 +63,29 @@ class BuiltinBook:
         self._likeness = np.pad(self._likeness, (0, 1))
         self._likeness[-1] = self._likeness[:, -1] = row
 
-    def _settle(self, groups: list[list[int]]) -> list[list[int]]:
-        """Groups with too little voice join the likeliest other; all in order of first appearance."""
+    def _groups(self) -> list[list[int]]:
+        """The entries of each speaker: long turns clustered, short ones joined, by first appearance."""
         seconds = np.array([entry.voice.voiced_s for entry in self._entries])
-        founded = [group for group in groups if seconds[group].sum() >= FOUNDS_S]
-        founded = [group for group in founded if self._stands(group, founded, seconds[group].sum())]
-        if not founded:
-            return [sorted(index for group in groups for index in group)]
-        kept = [list(group) for group in founded]
-        for group in groups:
-            if group in founded:
-                continue
-            for index in group:
-                scores = [self._likeness[index, other].mean() for other in founded]
+        long = np.flatnonzero(seconds >= FOUNDS_S)
+        if not len(long):
+            return [list(range(len(self._entries)))]
+        clusters = cluster(self._likeness[np.ix_(long, long)], self._max)
+        groups = [[int(long[member]) for member in members] for members in clusters]
+        founded = [group for group in groups if self._stands(group, groups, float(seconds[group].sum()))]
+        founded = founded or groups[:1]
+        joined = [list(group) for group in founded]
+        for index in sorted(set(range(len(self._entries))).difference(*founded)):
+            scores = [float(self._likeness[index, group].mean()) for group in founded]
+            if seconds[index] < FOUNDS_S:
                 scores[self._before(index, founded)] += NEIGHBOUR
-                kept[int(np.argmax(scores))].append(index)
-        return sorted((sorted(group) for group in kept), key=lambda group: group[0])
+            joined[int(np.argmax(scores))].append(index)
+        return sorted((sorted(group) for group in joined), key=lambda group: group[0])
 
-    def _stands(self, group: list[int], founded: list[list[int]], seconds: float) -> bool:
+    def _stands(self, group: list[int], groups: list[list[int]], seconds: float) -> bool:
         """Whether a group with little voice is unlike all others beyond doubt."""
         if seconds >= SURE_S:
             return True
-        others = [other for other in founded if other is not group]
+        others = [other for other in groups if other is not group]
         best = max((float(self._likeness[np.ix_(group, other)].mean()) for other in others), default=-np.inf)
         return best <= SAME - DOUBT
 

@@ -19,12 +19,13 @@ from minerva_hub.events import EngineInfo
 Mask = NDArray[np.bool_]
 
 BELOW_LOUD_DB: Final = 28.0  # of the loud frames: quieter ones are not the speaker
-ABOVE_QUIET_DB: Final = 5.0  # over the quiet frames, the room's noise
+ABOVE_QUIET_DB: Final = 7.0  # over the quiet frames, the room's noise
 PAUSE_FRAMES: Final = 12  # 120 ms: where speakers may change
 CHUNK_FRAMES: Final = 100  # longer stretches are tried for a change without a pause
 CHANGE: Final = -3.0  # likeness of neighbours below which the speaker has changed at a pause
 CHANGE_AT_ONCE: Final = -6.0  # the same without a pause
 LONG_PAUSE_FRAMES: Final = 50
+ALWAYS: Final = 1e6  # a scrap of voice joins a neighbour before all others join, the more alike one
 SHORT_S: Final = 0.25  # voiced seconds too few to be a turn of its own
 
 
@@ -99,7 +100,8 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
 
 def _sameness(left: Piece, right: Piece) -> float:
     """Above 0 when two neighbours are one turn; speakers seldom change without a pause."""
+    alike = float(likeness([left[2]], [right[2]])[0, 0])
     pause = right[0] - left[1]
     if min(left[2].voiced_s, right[2].voiced_s) < SHORT_S and pause < LONG_PAUSE_FRAMES:
-        return np.inf
-    return float(likeness([left[2]], [right[2]])[0, 0]) - (CHANGE if pause else CHANGE_AT_ONCE)
+        return ALWAYS + alike
+    return alike - (CHANGE if pause else CHANGE_AT_ONCE)

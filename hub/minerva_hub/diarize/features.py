@@ -27,7 +27,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Frames of 10 ms: `cepstra` (n, CEPSTRA), `pitch` ln Hz (n,), `voicing` 0 to 1, `level_db` dBFS."""
+    """Frames of 10 ms: `cepstra` (n, CEPSTRA), `pitch` ln Hz (n,), `voicing` 0 to 1, `level_db` relative.
+
+    The level is that of the bands of speech: rooms rumble below them.
+    """
 
     cepstra: Floats
     pitch: Floats
@@ -49,10 +52,10 @@ def analyse(pcm: NDArray[np.int16]) -> Frames:
     mels = power @ _filters().T
     # What lies far below the loudest bands is the room as much as the voice: it is levelled.
     loudest = np.percentile(mels.max(axis=1), 95) if count else 0.0
+    level_db = 10 * np.log10(mels.sum(axis=1) + 1e-9)
     mels = np.log(mels + 10 ** (FLOOR_DB / 10) * loudest + 1e-12)
     cepstra = dct(mels, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1]
     pitch, voicing = _pitch(power)
-    level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
     return Frames(np.asarray(cepstra), pitch, voicing, level_db)
 
 

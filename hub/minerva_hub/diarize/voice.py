@@ -26,7 +26,8 @@ PASSING: Final = np.array(
 )
 STEADY: Final = np.append(0.3 * PASSING[:-1], 0.06)
 BETWEEN: Final = np.append(1.4 * PASSING[:-1], 0.25)
-TEMPER: Final = 0.5  # the measures are not independent of each other, as the formula wants them
+# The cepstra are not independent of each other, as the formula wants them; pitch is of them.
+TEMPER: Final = np.append(np.full(len(PASSING) - 1, 0.5), 1.0)
 MIN_VOICED_S: Final = 0.05
 
 
@@ -69,7 +70,7 @@ def likeness(left: Sequence[Voice], right: Sequence[Voice]) -> Floats:
     apart = within + 2 * between
     difference = (x - y) ** 2
     ratio = 0.5 * (np.log(apart / within) + difference / apart - difference / within)
-    return np.asarray(TEMPER * ratio.sum(axis=2))
+    return np.asarray(ratio @ TEMPER)
 
 
 def _stacked(voices: Sequence[Voice]) -> tuple[Floats, Floats]:
