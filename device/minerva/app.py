@@ -29,7 +29,6 @@ from minerva.recorder import ALL, GATED, NONE, Recorder
 from minerva.ring import Ring, auto_bytes
 from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
 from minerva.websocket import ROOM, TEXT
-from minerva.wire import MAX_MEDIA
 
 MODES = ("mute", "events", "speech", "full")
 KINDS = ["ima_adpcm", "pcm_s16le"]
@@ -89,6 +88,7 @@ class App:
         self._wifi = None if settings.wifi is None else Wifi(settings.wifi["ssid"], settings.wifi["password"])
         self._watchdog = Watchdog(3)
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
+        self._tasks = []
         self._outbox = []
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0}
         self._trouble = ""
@@ -103,9 +103,12 @@ class App:
         self._light.show(led.STARTING)
         try:
             self._obey()
-            await asyncio.gather(self._capture(), self._keep_link(), self._tend())
+            self._tasks = [asyncio.create_task(f()) for f in (self._capture, self._keep_link, self._tend)]
+            await asyncio.gather(*self._tasks)
         except Exception as e:
             print_exception(e)
+            for task in self._tasks:
+                task.cancel()
             self.mic.stop()
             self._light.show(led.ERROR)
             await sleep_ms(_FAILED_MS)
@@ -255,7 +258,7 @@ class App:
             self._failed = False
             self._trouble = ""
             self._backoff.reset()
-            link.reserve(MAX_MEDIA if self.session.frames > 6 else 0)
+            link.reserve(self.recorder.max_packet)
             resume = self.session.resume
             again = self.recorder.resume_after(resume[1] if resume and resume[0] == 0 else None)
             print("hub: welcome, %d packets to send" % again)

@@ -20,7 +20,8 @@ if MICROPYTHON:
     ptr8 = ptr16 = None  # names in annotations; the viper compiler knows them by itself
 
     def heap_free() -> int:
-        """Bytes free on the heap."""
+        """Bytes free on the heap once the garbage is collected, which takes some milliseconds."""
+        gc.collect()
         return gc.mem_free()
 
     class Readiness:

@@ -11,7 +11,7 @@ from minerva.clock import DeviceClock, SampleClock
 from minerva.codec import STEPS, encode, new_state
 from minerva.dsp import SILENCE_CDB, amplitude_cdb, condition, copy, gain_factor, measure, new_filter
 from minerva.gate import Gate
-from minerva.ring import Ring
+from minerva.ring import STOCK, Ring
 from minerva.wire import (
     ADPCM_STATE,
     BEGINS,
@@ -22,6 +22,7 @@ from minerva.wire import (
     HEADER,
     IMA_ADPCM,
     KINDS,
+    MAX_MEDIA,
     PCM_S16LE,
     payload_size,
     put_u32,
@@ -29,9 +30,11 @@ from minerva.wire import (
 
 SLOT_BYTES = 4
 RAW_BYTES = FRAME_SAMPLES * SLOT_BYTES  # the most that `feed` takes at once
-PRE_ROLL_MS = (
-    480  # the gate needs 60 ms to be sure, a first syllable 200, and the hub keeps 240 before speech
-)
+PRE_ROLL_MS = 480  # the gate needs 60 ms to be sure, a first syllable 200; the hub keeps 240 before speech
+
+# Everything is allocated once: on a heap without PSRAM there is no room for it later.
+STOCK_PACKET = HEADER + 3 * FRAME_SAMPLES * 2  # 3 frames of PCM, or 10 of ADPCM
+MAX_PRE_ROLL = 16384  # PRE_ROLL_MS of PCM; a sixth of a stock ring is that of ADPCM, or half of it in PCM
 
 # What happens to audio.
 NONE = 0  # measured, then forgotten: only levels and events
@@ -62,27 +65,23 @@ class Recorder:
         self._peak_now = bytearray(2)
         self._state = new_state()
         self._samples = SampleClock()
-        self._packet = bytearray(HEADER)
-        self._spare = self._packet
-        self._pre_roll = Ring(1024)  # configure() makes it as large as it must be
+        self.max_packet = STOCK_PACKET if ring.capacity <= STOCK else MAX_MEDIA
+        self._packet = bytearray(self.max_packet)
+        self._spare = bytearray(self.max_packet)
+        self._pre_roll = Ring(min(MAX_PRE_ROLL, max(ring.capacity // 6, 2 * self.max_packet + 8)))
         self._filled = 0  # frames in self._packet
         self._running = False  # the last packet went to the hub, and the gate was open
         self._jumped = True  # the next packet begins after a discontinuity
         self.configure(IMA_ADPCM, DEFAULT_FRAMES)
 
     def configure(self, kind: int, frames: int) -> None:
-        """Media kind and frames of the packets from now on."""
-        if (kind, frames) == (self.kind, self.frames):
-            return
-        size = HEADER + payload_size(kind, frames)
-        self._close_packet()
-        self.kind = kind
-        self.frames = frames
-        if size != len(self._packet):
-            packets = (PRE_ROLL_MS + FRAME_MS * frames - 1) // (FRAME_MS * frames)
-            self._packet = bytearray(size)
-            self._spare = bytearray(size)
-            self._pre_roll = Ring(max(1024, packets * (size + 2)))
+        """Media kind and frames of the packets from now on; fewer frames where memory holds no more."""
+        while HEADER + payload_size(kind, frames) > self.max_packet:
+            frames -= 1
+        if (kind, frames) != (self.kind, self.frames):
+            self._close_packet()
+            self.kind = kind
+            self.frames = frames
 
     def configure_named(self, kind: str, frames: int) -> None:
         """The same, by the kind's name in messages."""
@@ -196,6 +195,8 @@ class Recorder:
             self._running = False
             self._commit(packet, size)
         else:
+            while self._pre_roll.count * self.frames * FRAME_MS >= PRE_ROLL_MS:
+                self._pre_roll.drop()
             self._pre_roll.push(packet, size)
 
     def _open(self, packet: "bytearray") -> None:

@@ -76,7 +76,8 @@ class Ring:
         at += _SIZE + self._size_at(at)
         return at if at < self.capacity else at - self.capacity
 
-    def _drop_oldest(self) -> None:
+    def drop(self) -> None:
+        """Let go of the oldest packet of a ring that is not empty."""
         self.used -= _SIZE + self._size_at(self._oldest)
         self._oldest = self._after(self._oldest)
         if self.unsent == self.count:
@@ -91,7 +92,7 @@ class Ring:
         if need > self.capacity:
             raise ValueError("packet of %d bytes does not fit a ring of %d" % (size, self.capacity))
         while self.used + need > self.capacity:
-            self._drop_oldest()
+            self.drop()
         at = self._end
         if self.unsent == 0:
             self._cursor = at

@@ -38,6 +38,7 @@ class DeviceHub:
         self.messages: list[dict[str, Any]] = []
         self.packets: list[tuple[Any, ...]] = []
         self.packet_count = 0
+        self.newest_ms = 0
         self.connections = 0
         self.ws: web.WebSocketResponse | None = None
         self._changed = asyncio.Event()
@@ -83,6 +84,7 @@ class DeviceHub:
             elif message.type is WSMsgType.BINARY:
                 packet = wire.decode_media(message.data)
                 self.packet_count += 1
+                self.newest_ms = packet[5]
                 if self.keep_packets:
                     self.packets.append(packet)
             self._changed.set()

@@ -203,7 +203,7 @@ def check_portions_of_any_size_give_the_same_packets():
 
 def check_pcm_and_other_packet_lengths():
     for frames in (1, 2, 10):
-        d = Device(policy=ALL)
+        d = Device(policy=ALL, ring=1 << 17)
         d.recorder.configure_named("pcm_s16le", frames)
         d.hear(LOUD, 20)
         got = d.sent()
@@ -263,3 +263,25 @@ def check_thirty_seconds_fit_the_ring_of_a_large_heap():
     stock = auto_bytes(200000)
     assert stock == 49152
     assert stock // (2 + wire.HEADER + wire.payload_size(wire.IMA_ADPCM, 3)) * 60 >= 5000
+
+
+def check_packets_are_as_long_as_memory_allows():
+    d = Device(policy=ALL)
+    d.recorder.configure_named("pcm_s16le", 10)
+    assert d.recorder.frames == 3  # stock memory
+    d.recorder.configure_named("ima_adpcm", 10)
+    assert d.recorder.frames == 10
+    large = Device(policy=ALL, ring=1 << 17)
+    large.recorder.configure_named("pcm_s16le", 10)
+    assert large.recorder.frames == 10
+
+
+def check_pre_roll_is_bounded_in_time():
+    for kind, frames in (("ima_adpcm", 1), ("ima_adpcm", 3), ("ima_adpcm", 10), ("pcm_s16le", 3)):
+        d = Device(ring=1 << 17)
+        d.recorder.configure_named(kind, frames)
+        d.hear(QUIET, 300)
+        opened = d.ticks - 1000
+        d.hear(LOUD, 30)
+        first = d.sent()[0]
+        assert 300 <= opened - first[5] <= 700, (kind, frames, opened - first[5])
