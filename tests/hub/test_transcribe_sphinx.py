@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from minerva_hub.config import TranscribeConfig
-from minerva_hub.errors import EngineUnavailableError
+from minerva_hub.errors import EngineError, EngineUnavailableError
 from minerva_hub.transcribe import choose_engine
 from minerva_hub.transcribe.sphinx import SphinxEngine, SphinxTranscriber
 from minerva_tools.conversation import load_demo
@@ -85,6 +85,26 @@ def test_a_recogniser_that_dies_is_started_anew(lines: list[tuple[str, np.ndarra
     finally:
         transcriber.close()
         transcriber.close()
+
+
+def test_closing_while_it_works_leaves_no_process(lines: list[tuple[str, np.ndarray]]) -> None:
+    transcriber = SphinxEngine("").open()
+    problems: list[str] = []
+
+    def work() -> None:
+        try:
+            transcriber.transcribe(np.concatenate([sound for _, sound in lines]))
+        except EngineError as problem:
+            problems.append(str(problem))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not transcriber._asking.locked():
+        time.sleep(0.01)
+    transcriber.close()
+    thread.join(20)
+    assert problems == ["pocketsphinx was closed while it worked"]
+    assert transcriber._process.returncode is not None
 
 
 def test_the_process_ends_with_the_hub_and_ignores_its_interrupt() -> None:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -63,6 +63,12 @@ _log = logging.getLogger(__name__)
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _close_unused(opening: Future[Transcriber]) -> None:
+    """A transcriber whose loading ended after the hub had been told to stop."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class Pipeline:
@@ -333,9 +339,13 @@ class Pipeline:
 
     async def _work(self, number: int, engine: Engine, ready: asyncio.Event) -> None:
         """One transcriber with its own thread: loads, then takes segments for ever."""
-        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix=f"transcriber-{number}") as thread:
-            transcriber: Transcriber = await loop.run_in_executor(thread, engine.open)
+            opening = thread.submit(engine.open)
+            try:
+                transcriber = await asyncio.wrap_future(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_close_unused)
+                raise
             ready.set()
             try:
                 while True:

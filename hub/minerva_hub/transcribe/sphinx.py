@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 from typing import Final
 
@@ -41,22 +42,29 @@ class SphinxTranscriber:
     """One recogniser process; a request that kills it is tried once more with a new one."""
 
     def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._closed = False
         self._process = _start()
 
     def transcribe(self, pcm: Pcm) -> Transcript:
         """pcm: int16 (n,), 16 kHz mono -> words with times. EngineError when the recogniser fails twice."""
         body = checked(pcm).astype("<i2", copy=False).tobytes()
         timeout_s = GRACE_S + SPEED_LIMIT * len(pcm) / RATE
-        try:
-            answer = self._ask(body, timeout_s)
-        except _ProcessError:
-            self.close()
-            self._process = _start()
+        with self._asking:
             try:
                 answer = self._ask(body, timeout_s)
-            except _ProcessError as again:
-                self.close()
-                raise EngineError(f"pocketsphinx failed twice on {len(pcm) / RATE:.1f} s: {again}") from again
+            except _ProcessError as problem:
+                _end(self._process)
+                if self._closed:
+                    raise EngineError("pocketsphinx was closed while it worked") from problem
+                self._process = _start()
+                try:
+                    answer = self._ask(body, timeout_s)
+                except _ProcessError as again:
+                    _end(self._process)
+                    raise EngineError(
+                        f"pocketsphinx failed twice on {len(pcm) / RATE:.1f} s: {again}"
+                    ) from again
         if answer.error is not None:
             raise EngineError(answer.error)
         words = tuple(
@@ -66,8 +74,11 @@ class SphinxTranscriber:
         return Transcript(" ".join(word.text for word in words), words, "en")
 
     def close(self) -> None:
-        """End the process."""
-        _end(self._process)
+        """End the process; what another thread is asking it fails with an EngineError."""
+        self._closed = True
+        self._process.kill()  # wakes the thread that waits for its answer
+        with self._asking:
+            _end(self._process)
 
     def _ask(self, body: bytes, timeout_s: float) -> Answer:
         stdin = self._process.stdin
