@@ -75,11 +75,10 @@ async def until(condition: Callable[[], Any], what: str, timeout_s: float = 30.0
 
 
 class Proxy:
-    """A TCP connection's middle: forwards, cuts, and refuses while it is `shut`."""
+    """The middle of links to the hub at `address`: forwards, cuts, and refuses while it is `shut`."""
 
-    def __init__(self, address: str) -> None:
-        host, port = address.rsplit("/", 1)[1].rsplit(":", 1)
-        self._target = host, int(port)
+    def __init__(self, address: str = "") -> None:
+        self._target = address
         self._server: asyncio.Server
         self._open: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
         self._torn = False
@@ -97,6 +96,15 @@ class Proxy:
         self.cut()
         await self._server.wait_closed()
 
+    def before(self, url: str) -> str:
+        """Stand before the hub of a device's `url`; the one to use instead."""
+        self._target, path = url[: url.rindex("/")], url[url.rindex("/") :]
+        return self.address.replace("http", "ws", 1) + path
+
+    def _hub(self) -> tuple[str, int]:
+        host, port = self._target.rsplit("/", 1)[1].rsplit(":", 1)
+        return host, int(port)
+
     def cut(self) -> None:
         """Break every connection without a word."""
         for device, hub in self._open.items():
@@ -112,7 +120,7 @@ class Proxy:
             writer.transport.abort()
             return
         self.connections += 1
-        hub_reader, hub_writer = await asyncio.open_connection(*self._target)
+        hub_reader, hub_writer = await asyncio.open_connection(*self._hub())
         self._open[writer] = hub_writer
         try:
             with contextlib.suppress(ConnectionError):
