@@ -4,13 +4,13 @@ On a 32-bit MicroPython a number past 2^30 lives on the heap, so the time is kep
 written to packets as such; `time_ms` puts it together for messages, where an allocation does not matter.
 """
 
-from minerva.port import ticks_add, ticks_diff
+from minerva.port import const, ticks_add, ticks_diff
 
 # Packets within an open gate are contiguous, so the count of samples rules. Beyond this it has lost samples
 # (a stall longer than the I2S buffer) or drifted by 800 s of a 50 ppm crystal.
-DRIFT_MS = 40
+DRIFT_MS = const(40)
 # That many looks in a row must agree: a task switch between reading samples and ticks is not a loss.
-_LOOKS = 8
+_LOOKS = const(8)
 
 
 class DeviceClock:

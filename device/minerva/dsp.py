@@ -56,7 +56,7 @@ def condition(raw: ptr16, count: int, pcm: ptr16, at: int, state: ptr16, factor:
 
 @micropython.viper
 def measure(pcm: ptr16, peak: ptr16) -> int:
-    """RMS of a frame (320 int16 samples) in hundredths of dBFS; peak[0] becomes the largest magnitude.
+    """RMS of a frame (320 int16 samples) in hundredths of dBFS; peak[0] rises to the largest magnitude.
 
     The sum of squares is exact: its halves are kept apart, so that speech of a few LSB counts in full.
     """
@@ -74,7 +74,10 @@ def measure(pcm: ptr16, peak: ptr16) -> int:
         low += x & 0xFFFF
         high += x >> 16
         i += 1
-    peak[0] = top if top < 32768 else 32767
+    if top > 32767:
+        top = 32767
+    if top > int(peak[0]):
+        peak[0] = top
     high += low >> 16
     low = low & 0xFFFF
     # log2 of high:low in Q10, by its leading bits and a parabola (0.03 dB at worst)

@@ -11,22 +11,96 @@ once.
 
 from array import array
 
-SPEECH_CDB = 600  # a rise that counts as speech when it lasts
-SPEECH_FRAMES = 3  # 60 ms: longer than a click, shorter than a syllable
-HOLD_CDB = 400  # below opening, so that the ends of words do not flutter
-TRANSIENT_CDB = 1200
-TRANSIENT_FRAMES = 100  # 2 s
-HANGOVER_FRAMES = 50  # 1 s: longer than the hub's own hangover, which then sees the silence
+from minerva.port import const, micropython, ptr16
+
+SPEECH_CDB = const(600)  # a rise that counts as speech when it lasts
+SPEECH_FRAMES = const(3)  # 60 ms: longer than a click, shorter than a syllable
+HOLD_CDB = const(400)  # below opening, so that the ends of words do not flutter
+TRANSIENT_CDB = const(1200)
+TRANSIENT_FRAMES = const(100)  # 2 s
+HANGOVER_FRAMES = const(50)  # 1 s: longer than the hub's own hangover, which then sees the silence
 STEADY_CDB = (
     600  # from the smoothed minimum to the loudest frame of a noise; a transient or speech spans more
 )
-STEADY_BLOCKS = 3
+STEADY_BLOCKS = const(3)
 
-BLOCK_FRAMES = 50  # 1 s
-BLOCKS = 10
+BLOCK_FRAMES = const(50)  # 1 s
+BLOCKS = const(10)
 # Two LSB of 16 bits. No microphone's own noise is quieter; digital silence must not make a floor.
-LOWEST_FLOOR_CDB = -8400
-_UNKNOWN = 32767
+LOWEST_FLOOR_CDB = const(-8400)
+_UNKNOWN = const(32767)
+
+# Where things stand in a gate's state.
+_SMOOTH = const(0)  # the level, smoothed over some 80 ms
+_LOW = const(1)  # the quietest smoothed level of this block, and the loudest frame
+_HIGH = const(2)
+_FLOOR = const(3)
+_RISE = const(4)  # frames that rose, less those that did not, up to SPEECH_FRAMES
+_HOLD = const(5)  # frames left of speech's hangover
+_LOUD = const(6)  # frames left of a transient
+_FRAMES = const(7)  # of this block
+_WORDS = const(8)
+
+_IS_OPEN = const(1)
+_IS_TRANSIENT = const(2)
+_IS_BLOCK = const(4)
+
+
+@micropython.viper
+def _follow(state: ptr16, level: int, was_open: int) -> int:
+    """One frame's level; returns _IS_OPEN, _IS_TRANSIENT and, when a block is complete, _IS_BLOCK."""
+    if level < LOWEST_FLOOR_CDB:
+        level = LOWEST_FLOOR_CDB
+    smooth = (int(state[_SMOOTH]) ^ 0x8000) - 0x8000
+    floor = (int(state[_FLOOR]) ^ 0x8000) - 0x8000
+    if smooth == _UNKNOWN:
+        smooth = level
+        floor = level
+    else:
+        smooth += (level - smooth) >> 2
+    state[_SMOOTH] = smooth & 0xFFFF
+    if smooth < (int(state[_LOW]) ^ 0x8000) - 0x8000:
+        state[_LOW] = smooth & 0xFFFF
+    if level > (int(state[_HIGH]) ^ 0x8000) - 0x8000:
+        state[_HIGH] = level & 0xFFFF
+    if smooth < floor:
+        floor = smooth
+    state[_FLOOR] = floor & 0xFFFF
+
+    over = level - floor
+    loud = int(state[_LOUD])
+    if over >= TRANSIENT_CDB:
+        loud = TRANSIENT_FRAMES
+    elif loud > 0:
+        loud -= 1
+    state[_LOUD] = loud
+    rise = int(state[_RISE])
+    if over >= SPEECH_CDB:
+        if rise < SPEECH_FRAMES:
+            rise += 1
+    elif rise > 0:
+        rise -= 1
+    state[_RISE] = rise
+    hold = int(state[_HOLD])
+    if rise == SPEECH_FRAMES:
+        hold = HANGOVER_FRAMES
+    elif was_open and over >= HOLD_CDB:
+        hold = HANGOVER_FRAMES
+    elif hold > 0:
+        hold -= 1
+    state[_HOLD] = hold
+
+    said = 0
+    if loud > 0:
+        said = _IS_TRANSIENT | _IS_OPEN
+    if hold > 0:
+        said |= _IS_OPEN
+    frames = int(state[_FRAMES]) + 1
+    if frames == BLOCK_FRAMES:
+        frames = 0
+        said |= _IS_BLOCK
+    state[_FRAMES] = frames
+    return said
 
 
 class Gate:
@@ -35,71 +109,48 @@ class Gate:
     def __init__(self):
         self.open = False
         self.transient = False
-        self.floor_cdb = LOWEST_FLOOR_CDB
+        self._state = array("h", [0] * _WORDS)
         self._minima = array("h", [_UNKNOWN] * BLOCKS)
         self._maxima = array("h", [_UNKNOWN] * BLOCKS)
+        self._block = 0
         self.reset()
+
+    @property
+    def floor_cdb(self) -> int:
+        """The noise floor, in hundredths of dBFS; the lowest there is while nothing was heard."""
+        return self._state[_FLOOR]
 
     def reset(self) -> None:
         """Forget the room: the microphone starts anew."""
         self.open = False
         self.transient = False
+        for i in range(_WORDS):
+            self._state[i] = 0
+        self._state[_FLOOR] = LOWEST_FLOOR_CDB
+        self._state[_SMOOTH] = _UNKNOWN
         for i in range(BLOCKS):
             self._minima[i] = _UNKNOWN
             self._maxima[i] = _UNKNOWN
         self._block = 0
-        self._frames = 0
-        self._low = _UNKNOWN
-        self._high = -_UNKNOWN
-        self._smooth = _UNKNOWN
-        self._rise = 0
-        self._hold = 0
-        self._loud = 0
-        self._known = False
+        self._begin_block()
 
     def update(self, level_cdb: int) -> bool:
         """One frame's level -> whether the gate is open after it."""
-        self._track(level_cdb)
-        over = level_cdb - self.floor_cdb
-        if over >= TRANSIENT_CDB:
-            self._loud = TRANSIENT_FRAMES
-        elif self._loud:
-            self._loud -= 1
-        self.transient = self._loud > 0
-        if over >= SPEECH_CDB:
-            if self._rise < SPEECH_FRAMES:
-                self._rise += 1
-        elif self._rise:
-            self._rise -= 1
-        if self._rise == SPEECH_FRAMES or (self.open and over >= HOLD_CDB):
-            self._hold = HANGOVER_FRAMES
-        elif self._hold:
-            self._hold -= 1
-        self.open = self._hold > 0 or self._loud > 0
+        said = _follow(self._state, level_cdb, self.open)
+        self.open = said & _IS_OPEN != 0
+        self.transient = said & _IS_TRANSIENT != 0
+        if said & _IS_BLOCK:
+            self._end_block()
         return self.open
 
-    def _track(self, level: int) -> None:
-        if level < LOWEST_FLOOR_CDB:
-            level = LOWEST_FLOOR_CDB
-        if self._smooth == _UNKNOWN:
-            self._smooth = level
-        else:
-            self._smooth += (level - self._smooth) >> 2
-        smooth = self._smooth
-        if smooth < self._low:
-            self._low = smooth
-        if level > self._high:
-            self._high = level
-        if not self._known or smooth < self.floor_cdb:
-            self.floor_cdb = smooth
-            self._known = True
-        self._frames += 1
-        if self._frames == BLOCK_FRAMES:
-            self._end_block()
+    def _begin_block(self) -> None:
+        self._state[_LOW] = _UNKNOWN
+        self._state[_HIGH] = -_UNKNOWN
 
     def _end_block(self) -> None:
-        self._minima[self._block] = self._low
-        self._maxima[self._block] = self._high
+        state = self._state
+        self._minima[self._block] = state[_LOW]
+        self._maxima[self._block] = state[_HIGH]
         low = _UNKNOWN
         high = -_UNKNOWN
         steady = True
@@ -117,15 +168,13 @@ class Gate:
             for i in range(BLOCKS):
                 self._minima[i] = low
             # The noise was not speech, and its onset has been heard.
-            self._hold = 0
-            self._loud = 0
-            self._rise = 0
+            state[_HOLD] = state[_LOUD] = state[_RISE] = 0
+            self.open = False
+            self.transient = False
         else:
             for i in range(BLOCKS):
                 if self._minima[i] < low:
                     low = self._minima[i]
-        self.floor_cdb = low
+        state[_FLOOR] = low
         self._block = self._block + 1 if self._block + 1 < BLOCKS else 0
-        self._frames = 0
-        self._low = _UNKNOWN
-        self._high = -_UNKNOWN
+        self._begin_block()

@@ -16,6 +16,7 @@ if MICROPYTHON:
     from time import ticks_add, ticks_diff, ticks_ms
 
     import micropython
+    from micropython import const
 
     ptr8 = ptr16 = None  # names in annotations; the viper compiler knows them by itself
 
@@ -40,6 +41,7 @@ if MICROPYTHON:
 else:
     from minerva.port_cpython import (  # type: ignore
         Readiness,  # type: ignore
+        const,
         heap_free,
         micropython,
         print_exception,
@@ -54,6 +56,7 @@ else:
 __all__ = [
     "MICROPYTHON",
     "Readiness",
+    "const",
     "heap_free",
     "micropython",
     "print_exception",

@@ -34,6 +34,11 @@ def heap_free() -> int:
     return 0
 
 
+def const(value: int) -> int:
+    """A number that MicroPython's compiler puts in place of the name."""
+    return value
+
+
 ptr8 = "B"
 ptr16 = "H"
 

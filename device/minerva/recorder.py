@@ -11,21 +11,18 @@ from minerva.clock import DeviceClock, SampleClock
 from minerva.codec import STEPS, encode, new_state
 from minerva.dsp import SILENCE_CDB, amplitude_cdb, condition, copy, gain_factor, measure, new_filter
 from minerva.gate import Gate
+from minerva.port import const, micropython, ptr16
 from minerva.ring import STOCK, Ring
 from minerva.wire import (
-    ADPCM_STATE,
     BEGINS,
     DEFAULT_FRAMES,
     ENDS,
-    FRAME_MS,
     FRAME_SAMPLES,
     HEADER,
     IMA_ADPCM,
     KINDS,
     MAX_MEDIA,
-    PCM_S16LE,
     payload_size,
-    put_u32,
 )
 
 SLOT_BYTES = 4
@@ -36,10 +33,47 @@ PRE_ROLL_MS = 480  # the gate needs 60 ms to be sure, a first syllable 200; the 
 STOCK_PACKET = HEADER + 3 * FRAME_SAMPLES * 2  # 3 frames of PCM, or 10 of ADPCM
 MAX_PRE_ROLL = 16384  # PRE_ROLL_MS of PCM; a sixth of a stock ring is that of ADPCM, or half of it in PCM
 
+# The wire's numbers once more, for MicroPython's compiler to put in place: it does so within a module only,
+# and what runs 50 times a second would look each of them up otherwise. A check holds them to the wire's.
+_SAMPLES = const(320)
+_FRAME_MS = const(20)
+_HEADER = const(12)
+_PCM_FRAME = const(640)
+_ADPCM = const(16)  # header and state
+_ADPCM_FRAME = const(160)
+_PCM_S16LE = const(1)
+_IMA_ADPCM = const(2)
+PACKET_NUMBERS = (
+    _SAMPLES,
+    _FRAME_MS,
+    _HEADER,
+    _PCM_FRAME,
+    _ADPCM,
+    _ADPCM_FRAME,
+    _PCM_S16LE,
+    _IMA_ADPCM,
+)
+
 # What happens to audio.
-NONE = 0  # measured, then forgotten: only levels and events
-GATED = 1
-ALL = 2
+NONE = const(0)  # measured, then forgotten: only levels and events
+GATED = const(1)
+ALL = const(2)
+
+
+@micropython.viper
+def _put_time(packet: ptr16, flags: int, high: int, low: int):
+    """Flags and time into the header of a packet of stream 0."""
+    packet[0] = flags << 8
+    packet[1] = 0
+    packet[4] = low
+    packet[5] = high
+
+
+@micropython.viper
+def _put_seq(packet: ptr16, high: int, low: int):
+    """The sequence number into the header."""
+    packet[2] = low
+    packet[3] = high
 
 
 class Recorder:
@@ -56,13 +90,12 @@ class Recorder:
         self.next_high = 0  # the next packet's sequence number, in halves
         self.next_low = 0
         self.rms_cdb = SILENCE_CDB  # the loudest since take_level()
-        self._peak = 0
+        self._peak = bytearray(2)
         self._factor = gain_factor(gain_db)
         self._filter = new_filter()
         # What was left of the last frame, and the most that one feed adds.
         self._pcm = bytearray(4 * FRAME_SAMPLES)
         self._fill = 0
-        self._peak_now = bytearray(2)
         self._state = new_state()
         self._samples = SampleClock()
         self.max_packet = STOCK_PACKET if ring.capacity <= STOCK else MAX_MEDIA
@@ -120,16 +153,17 @@ class Recorder:
 
     def feed(self, raw: "bytearray", size: int, ticks: int, caught_up: bool) -> None:
         """raw[:size], whole slots, at most RAW_BYTES, read at `ticks`; `caught_up`: there was no more."""
-        count = size // SLOT_BYTES
+        count = size >> 2
         condition(raw, count, self._pcm, self._fill, self._filter, self._factor)
         self._fill += count
         if caught_up and self._samples.check(self.clock, ticks, self._fill >> 4):
             self._jump()
-        while self._fill >= FRAME_SAMPLES:
+        while self._fill >= _SAMPLES:
             self._frame()
-            self._fill -= FRAME_SAMPLES
-            copy(self._pcm, 2 * FRAME_SAMPLES, self._pcm, 0, 2 * self._fill)
-            self._samples.next_frame(FRAME_MS)
+            self._fill -= _SAMPLES
+            if self._fill:
+                copy(self._pcm, _PCM_FRAME, self._pcm, 0, 2 * self._fill)
+            self._samples.next_frame(_FRAME_MS)
 
     def _jump(self) -> None:
         # The time of the packet's first frame is already written; what is in it was contiguous.
@@ -140,33 +174,29 @@ class Recorder:
 
     def _frame(self) -> None:
         pcm = self._pcm
-        level = measure(pcm, self._peak_now)
-        peak = self._peak_now[0] | self._peak_now[1] << 8
+        level = measure(pcm, self._peak)
         if level > self.rms_cdb:
             self.rms_cdb = level
-        if peak > self._peak:
-            self._peak = peak
         self.gate.update(level)
         if self.policy == NONE:
             return
         packet = self._packet
         if self._filled == 0:
-            put_u32(packet, 8, self._samples.high, self._samples.low)
-            packet[1] = BEGINS if self._jumped else 0
+            _put_time(packet, BEGINS if self._jumped else 0, self._samples.high, self._samples.low)
             self._jumped = False
-            if self.kind == IMA_ADPCM:
-                copy(self._state, 0, packet, HEADER, ADPCM_STATE)
-        if self.kind == IMA_ADPCM:
+            if self.kind == _IMA_ADPCM:
+                copy(self._state, 0, packet, _HEADER, 4)
+        if self.kind == _IMA_ADPCM:
             encode(
                 pcm,
-                FRAME_SAMPLES,
+                _SAMPLES,
                 packet,
-                HEADER + ADPCM_STATE + self._filled * (FRAME_SAMPLES // 2),
+                _ADPCM + self._filled * _ADPCM_FRAME,
                 self._state,
                 STEPS,
             )
         else:
-            copy(pcm, 0, packet, HEADER + self._filled * FRAME_SAMPLES * 2, FRAME_SAMPLES * 2)
+            copy(pcm, 0, packet, _HEADER + self._filled * _PCM_FRAME, _PCM_FRAME)
         self._filled += 1
         if self._filled == self.frames:
             self._close_packet()
@@ -177,13 +207,11 @@ class Recorder:
             return
         packet = self._packet
         packet[0] = self.kind
-        packet[2] = 0
         packet[3] = self._filled
-        size = HEADER + (
-            self._filled * FRAME_SAMPLES * 2
-            if self.kind == PCM_S16LE
-            else ADPCM_STATE + self._filled * (FRAME_SAMPLES // 2)
-        )
+        if self.kind == _PCM_S16LE:
+            size = _HEADER + self._filled * _PCM_FRAME
+        else:
+            size = _ADPCM + self._filled * _ADPCM_FRAME
         self._filled = 0
         if self.policy == ALL or self.gate.open:
             if not self._running:
@@ -195,7 +223,7 @@ class Recorder:
             self._running = False
             self._commit(packet, size)
         else:
-            while self._pre_roll.count * self.frames * FRAME_MS >= PRE_ROLL_MS:
+            while self._pre_roll.count * self.frames * _FRAME_MS >= PRE_ROLL_MS:
                 self._pre_roll.drop()
             self._pre_roll.push(packet, size)
 
@@ -215,7 +243,7 @@ class Recorder:
             packet[1] |= BEGINS
 
     def _commit(self, packet: "bytearray", size: int) -> None:
-        put_u32(packet, 4, self.next_high, self.next_low)
+        _put_seq(packet, self.next_high, self.next_low)
         self.ring.push(packet, size)
         low = self.next_low + 1
         if low > 0xFFFF:
@@ -236,7 +264,8 @@ class Recorder:
 
     def take_level(self) -> "tuple[float, float]":
         """(RMS, peak) in dBFS, the loudest since the last call."""
-        level = self.rms_cdb / 100, amplitude_cdb(self._peak) / 100
+        peak = self._peak[0] | self._peak[1] << 8
+        level = self.rms_cdb / 100, amplitude_cdb(peak) / 100
         self.rms_cdb = SILENCE_CDB
-        self._peak = 0
+        self._peak[0] = self._peak[1] = 0
         return level

@@ -4,9 +4,9 @@ The oldest are overwritten first. Nothing is allocated after construction. Recor
 packet, and may wrap around the end.
 """
 
-from minerva.port import micropython, ptr8
+from minerva.port import const, micropython, ptr8
 
-_SIZE = 2  # bytes of the size before each packet
+_SIZE = const(2)  # bytes of the size before each packet
 
 STOCK = 49152  # 5.9 s of ADPCM, and what a heap without PSRAM can spare
 MAX_AUTO = 1 << 20
@@ -23,7 +23,7 @@ def auto_bytes(free: int) -> int:
 
 
 @micropython.viper
-def _put(block: ptr8, capacity: int, at: int, source: ptr8, size: int) -> int:
+def put(block: ptr8, capacity: int, at: int, source: ptr8, size: int) -> int:
     """source[:size] -> block from `at`, around the end; returns the place after it."""
     i = 0
     while i < size:
@@ -36,7 +36,7 @@ def _put(block: ptr8, capacity: int, at: int, source: ptr8, size: int) -> int:
 
 
 @micropython.viper
-def _get(block: ptr8, capacity: int, at: int, target: ptr8, start: int, size: int) -> int:
+def get(block: ptr8, capacity: int, at: int, target: ptr8, start: int, size: int) -> int:
     """Block from `at`, around the end -> target[start:start+size]; returns the place after it."""
     i = 0
     while i < size:
@@ -100,7 +100,7 @@ class Ring:
         at = at + 1 if at + 1 < self.capacity else 0
         self._block[at] = size >> 8
         at = at + 1 if at + 1 < self.capacity else 0
-        self._end = _put(self._block, self.capacity, at, packet, size)
+        self._end = put(self._block, self.capacity, at, packet, size)
         self.used += need
         self.count += 1
         self.unsent += 1
@@ -118,7 +118,7 @@ class Ring:
         place += _SIZE
         if place >= self.capacity:
             place -= self.capacity
-        _get(self._block, self.capacity, place, target, at, size)
+        get(self._block, self.capacity, place, target, at, size)
         return size
 
     def sent(self) -> None:

@@ -1,7 +1,7 @@
 import gc
 import struct
 
-from minerva import port, wire
+from minerva import port, recorder, wire
 from minerva.clock import DeviceClock
 from minerva.recorder import ALL, GATED, NONE, Recorder
 from minerva.ring import Ring, auto_bytes
@@ -285,3 +285,16 @@ def check_pre_roll_is_bounded_in_time():
         d.hear(LOUD, 30)
         first = d.sent()[0]
         assert 300 <= opened - first[5] <= 700, (kind, frames, opened - first[5])
+
+
+def check_the_recorders_numbers_are_the_wires():
+    assert recorder.PACKET_NUMBERS == (
+        wire.FRAME_SAMPLES,
+        wire.FRAME_MS,
+        wire.HEADER,
+        wire.payload_size(wire.PCM_S16LE, 1),
+        wire.HEADER + wire.ADPCM_STATE,
+        wire.payload_size(wire.IMA_ADPCM, 1) - wire.ADPCM_STATE,
+        wire.PCM_S16LE,
+        wire.IMA_ADPCM,
+    )
