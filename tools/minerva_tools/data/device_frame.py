@@ -6,6 +6,9 @@ many rounds, since another program can only make them longer; `allocated` is byt
 with the collector off.
 """
 
+# mypy: ignore-errors
+# (It runs under MicroPython, whose modules mypy does not know.)
+
 import gc
 import json
 import struct
