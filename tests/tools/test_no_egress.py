@@ -1,0 +1,79 @@
+"""Nothing goes out: the hub has no client in it, and writing something down opens no connection."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+
+HUB = Path(__file__).parents[2] / "hub" / "minerva_hub"
+CLIENTS = (
+    "aiohttp.client",
+    "urllib.request",
+    "http.client",
+    "requests",
+    "httpx",
+    "huggingface_hub",
+    "ftplib",
+    "smtplib",
+)
+CALLS = {
+    "ClientSession",
+    "TCPConnector",
+    "open_connection",
+    "create_connection",
+    "create_datagram_endpoint",
+    "urlopen",
+    "snapshot_download",
+    "download_model",
+}
+
+WATCHED = """
+import sys
+went = []
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        went.append(f"{event} {args[1:] if event.startswith('socket.c') else args}")
+sys.addaudithook(watch)
+sys.argv = ["minerva", *sys.argv[1:]]
+from minerva_tools.cli import main
+try:
+    main()
+finally:
+    print("went:", went, file=sys.stderr)
+"""
+
+
+def test_the_hub_has_no_client_in_it() -> None:
+    found = []
+    for path in HUB.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [f"{path.name}: {name}" for name in names if name.startswith(CLIENTS)]
+            if isinstance(node, ast.Attribute | ast.Name):
+                name = node.attr if isinstance(node, ast.Attribute) else node.id
+                found += [f"{path.name}: {name}"] if name in CALLS else []
+    assert found == []
+
+
+def test_writing_down_a_file_asks_nobody(tmp_path: Path, speech: np.ndarray) -> None:
+    with wave.open(str(tmp_path / "said.wav"), "wb") as out:
+        out.setparams((1, 2, 16_000, 0, "NONE", ""))
+        out.writeframes(speech.tobytes())
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, "transcribe", str(tmp_path / "said.wav")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert "Speaker A: " in done.stdout
+    assert done.stderr.strip().splitlines()[-1] == "went: []"
