@@ -164,6 +164,13 @@ class Fleet:
         device.update(last_seen_ms=time.time_ns() // 1_000_000, **fields)
         self._publish(device)
 
+    def mute_changed(self, device: Device, state: str) -> None:
+        """A device's mute changed. The button ended its own: what the owner muted here is muted again."""
+        self.reported(device, mute=state)
+        if state == "off" and device.record.muted and device.wire is not None:
+            device.permit_changed_s = time.monotonic()  # what it sends until it hears this is no offence
+            device.wire.send({"type": "mute", "on": True})
+
     def refused(self, id_: str, problem: str) -> None:
         """Somebody tried to connect as this device and was refused: the owner should see why."""
         device = self._devices.get(id_)

@@ -243,7 +243,7 @@ class Link:
         elif kind == "event":
             self._event(device, stream, message)
         elif kind == "mute":
-            self._hub.fleet.reported(device, mute=message["state"])
+            self._hub.fleet.mute_changed(device, message["state"])
         elif kind == "error":
             self._hub.fleet.reported(device, problem=f"{message['code']}: {message['message']}")
 
