@@ -54,6 +54,7 @@ HOUSEKEEPING_S = 1.0
 SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this much is judged again
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
 MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
+PACKETS_UNDER_WAY = 4000  # samples, 0.25 s: with audio always coming a little of it always waits
 MAX_NOTES = 1000  # gaps and sounds that wait for the database
 
 EngineChoice = Callable[[], Engine]
@@ -154,8 +155,11 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         """Whether something that was heard is not judged or not written down yet."""
-        waiting = bool(len(self._queue)) or self._bank.busy or bool(self._speaking)
-        return waiting or any(self._queue.pending(stream) for stream in self._streams.values())
+        waiting = bool(len(self._queue)) or bool(self._speaking)
+        return waiting or any(
+            self._queue.pending(stream) or stream.ear.pending > PACKETS_UNDER_WAY
+            for stream in self._streams.values()
+        )
 
     def warn(self, key: str, text: str | None) -> None:
         """Show a warning, or take it back (None)."""
