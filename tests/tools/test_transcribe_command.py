@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from minerva_hub.config import HubConfig
 from minerva_hub.errors import AudioFileError
-from minerva_hub.events import Session, Utterance
+from minerva_hub.events import EngineInfo, Session, Utterance
 from minerva_hub.pipeline import files
 
 Minerva = Callable[..., tuple[int, str, str]]
@@ -37,9 +37,15 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         session = Session(id=1, device="file", room=path.stem, start_ms=0, end_ms=2_000)
         problem = f"{path}: breaks off at 2.0 s" if path.name.startswith("cut") else None
-        return SimpleNamespace(session=session, utterances=(said,), problem=problem)
+        return SimpleNamespace(session=session, utterances=(said,), problem=problem, engine=info(path))
 
     monkeypatch.setattr(files, "transcribe_file", transcribe_file)
+
+
+def info(path: Path) -> EngineInfo:
+    """`rough…` is heard by the offline recogniser."""
+    state = "rough" if path.name.startswith("rough") else "ready"
+    return EngineInfo(stage="transcribe", name="an engine", state=state, reason="Expect mistakes.")
 
 
 @pytest.mark.usefixtures("heard")
@@ -51,6 +57,12 @@ def test_to_standard_output(minerva: Minerva) -> None:
     )
     code, out, _ = minerva("transcribe", "one.wav", "--format", "srt")
     assert code == 0 and out.startswith("1\n00:00:01,000 --> ")
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_rough_engine_is_said_once(minerva: Minerva) -> None:
+    code, out, err = minerva("transcribe", "rough.wav", "rough2.wav", "--format", "rttm")
+    assert (code, out.count("\n"), err) == (0, 2, "an engine: Expect mistakes.\n")
 
 
 @pytest.mark.usefixtures("heard")

@@ -13,7 +13,7 @@ import msgspec
 from minerva_hub.audio import AudioFile
 from minerva_hub.config import HubConfig
 from minerva_hub.diarize import choose_diarizer
-from minerva_hub.events import NewUtterance, Session, Utterance
+from minerva_hub.events import EngineInfo, NewUtterance, Session, Utterance
 from minerva_hub.pipeline.scribe import Draft, Written, write_down
 from minerva_hub.segment import EarBank, Segment, SegmentEnded
 from minerva_hub.transcribe import Engine, Transcriber, choose_engine
@@ -29,6 +29,7 @@ class FileTranscript(msgspec.Struct, frozen=True):
     session: Session
     utterances: tuple[Utterance, ...]
     problem: str | None
+    engine: EngineInfo  # what wrote it down, and why that
 
 
 def transcribe_file(
@@ -71,7 +72,7 @@ def transcribe_file(
         utterances=len(utterances),
         speakers=tuple(sorted({said.speaker for said in utterances})),
     )
-    return FileTranscript(session, tuple(utterances), problem)
+    return FileTranscript(session, tuple(utterances), problem, engine.info)
 
 
 def _utterance(id_: int, path: Path, draft: Draft, speaker: str, engine: str) -> Utterance:

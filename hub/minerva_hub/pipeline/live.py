@@ -312,6 +312,8 @@ class Pipeline:
 
     def _set_engine(self, info: EngineInfo) -> None:
         self._engines[info.stage] = info
+        if info.state != "loading":
+            _log.info("%s: %s (%s). %s", info.stage, info.name, info.state, info.reason)
         self._changed()
 
     def _loaded_diarizer(self) -> Diarizer[Any]:

@@ -12,7 +12,8 @@ from minerva_hub.errors import AudioFileError, UserError
 from minerva_tools.options import Loaded, with_settings
 
 if TYPE_CHECKING:
-    from minerva_hub.exports import Export, Format
+    from minerva_hub.exports import Format
+    from minerva_hub.pipeline.files import FileTranscript
 
 _TOGETHER = ("txt", "rttm")  # formats of which several may follow each other on standard output
 
@@ -30,7 +31,7 @@ def transcribe(
     ] = None,
 ) -> None:
     """Write down who said what in audio files."""
-    from minerva_hub.exports import FORMATS
+    from minerva_hub.exports import FORMATS, export
 
     chosen = next((known for known in FORMATS if known == fmt), None)
     if chosen is None:
@@ -39,20 +40,25 @@ def transcribe(
         raise UserError(f"several {fmt} files cannot share the standard output; give --output FOLDER")
     targets = _targets(files, chosen, output)
     failed = 0
+    rough = ""
     for file, target in zip(files, targets, strict=True):
         try:
-            done, problem = _transcribe(file, loaded, chosen)
+            found = _transcribe(file, loaded)
         except AudioFileError as exc:
             print(f"minerva: {exc}", file=sys.stderr)
             failed += 1
             continue
+        if found.engine.state == "rough" and found.engine.reason != rough:
+            rough = found.engine.reason
+            print(f"{found.engine.name}: {rough}", file=sys.stderr)
+        body = export(found.session, found.utterances, chosen, name=file.stem).body
         if target is None:
-            sys.stdout.write(done.body)
+            sys.stdout.write(body)
             sys.stdout.flush()
         else:
-            _write(target, done.body)
-        if problem:
-            print(f"minerva: {problem}", file=sys.stderr)
+            _write(target, body)
+        if found.problem:
+            print(f"minerva: {found.problem}", file=sys.stderr)
             failed += 1
     if failed:
         raise typer.Exit(1)
@@ -75,9 +81,8 @@ def _targets(files: list[Path], fmt: Format, output: Path | None) -> list[Path |
     return list(targets)
 
 
-def _transcribe(file: Path, loaded: Loaded, fmt: Format) -> tuple[Export, str | None]:
-    """The text, and what of the file could not be read, if anything."""
-    from minerva_hub.exports import export
+def _transcribe(file: Path, loaded: Loaded) -> FileTranscript:
+    """What was said, with a progress bar for those who watch."""
     from minerva_hub.pipeline.files import transcribe_file
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -90,8 +95,7 @@ def _transcribe(file: Path, loaded: Loaded, fmt: Format) -> tuple[Export, str | 
         def progress(done_s: float, of_s: float | None) -> None:
             bar.update(task, completed=done_s, total=of_s)
 
-        found = transcribe_file(file, loaded.config, progress=progress)
-    return export(found.session, found.utterances, fmt, name=file.stem), found.problem
+        return transcribe_file(file, loaded.config, progress=progress)
 
 
 def _write(target: Path, body: str) -> None:
