@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -195,6 +196,11 @@ class HubProcess:
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
         await self._reader
+
+    def limit_files(self, size: int | None) -> None:
+        """A full disk as it sees one: no file of its grows beyond `size` bytes (None: without limit)."""
+        hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
     async def stop(self) -> None:
         """SIGTERM, unless it is gone already."""

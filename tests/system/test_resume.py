@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tests.hub.linkpeer import DigestEngine
 from tests.system.rig import (
     HubProcess,
     Proxy,
+    api,
     device_settings,
     hub_config,
     kitchen_wav,
@@ -181,6 +183,23 @@ async def again_and_again(hub: HubProcess) -> None:
         await crash(hub)
 
 
+async def over_a_full_disk(hub: HubProcess) -> None:
+    await hub.heard("utterance", 2)
+    hub.limit_files(4096)
+    async with api(hub.address) as call:
+        while "cannot grow" not in str((await call("GET", "/api/health"))[1]["warnings"]):
+            await asyncio.sleep(0.1)
+        # Text waits; the hub lets devices in, hears and answers.
+        await hub.heard("speaking", 4)
+        assert hub.events.count("utterance") == 2
+        _, body = await call("GET", "/api/devices")
+        assert body["items"][0]["online"]
+        hub.limit_files(None)
+        await hub.heard("utterance", 3)
+        while (await call("GET", "/api/health"))[1]["warnings"]:
+            await asyncio.sleep(0.1)
+
+
 async def crash(hub: HubProcess) -> None:
     await hub.kill()
     await hub.start()
@@ -194,6 +213,8 @@ MOMENTS: tuple[Moment, ...] = (
     in_a_pause,
     again_and_again,
 )
+if hasattr(resource, "prlimit"):
+    MOMENTS += (over_a_full_disk,)
 RUNS = [(moment, "full") for moment in (never, *MOMENTS)] + [
     (never, "speech"),
     (between_a_segments_end_and_its_words, "speech"),
@@ -243,7 +264,15 @@ def timeline(said: list[Utterance]) -> list[tuple[str, int, int]]:
     return [(u.text, u.start_ms - said[0].start_ms, u.end_ms - said[0].start_ms) for u in said]
 
 
-@pytest.mark.parametrize("moment", [moment.__name__ for moment in MOMENTS])
+def test_text_that_met_a_full_disk_waits_for_room(
+    runs: dict[tuple[str, str], list[Utterance]],
+) -> None:
+    if over_a_full_disk not in MOMENTS:
+        pytest.skip("no prlimit on this system: the full disk under a running hub is NOT tested")
+    assert timeline(runs["over_a_full_disk", "full"]) == timeline(runs["never", "full"])
+
+
+@pytest.mark.parametrize("moment", [m.__name__ for m in MOMENTS if m is not over_a_full_disk])
 def test_a_killed_hub_writes_down_what_an_undisturbed_one_does(
     runs: dict[tuple[str, str], list[Utterance]], moment: str
 ) -> None:
