@@ -19,9 +19,8 @@ HOLD_CDB = const(400)  # below opening, so that the ends of words do not flutter
 TRANSIENT_CDB = const(1200)
 TRANSIENT_FRAMES = const(100)  # 2 s
 HANGOVER_FRAMES = const(50)  # 1 s: longer than the hub's own hangover, which then sees the silence
-STEADY_CDB = (
-    600  # from the smoothed minimum to the loudest frame of a noise; a transient or speech spans more
-)
+# From the smoothed minimum to the loudest frame of a noise; a transient or speech spans more.
+STEADY_CDB = const(600)
 STEADY_BLOCKS = const(3)
 
 BLOCK_FRAMES = const(50)  # 1 s

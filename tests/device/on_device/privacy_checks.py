@@ -111,13 +111,17 @@ def check_lights():
     assert led.state(True, False, False, False, True) == led.OFFLINE
     assert led.state(True, False, False, True, False) == led.LISTENING
     assert led.state(True, False, False, True, True) == led.HEARING
+    colours = set()
     rhythms = set()
     for name in led.PATTERNS:
         colour, on_ms, off_ms = led.PATTERNS[name]
         assert on_ms + off_ms >= 1000
         assert led.is_on(name, 0)
         assert led.is_on(name, on_ms + 1) == (off_ms == 0)
-        rhythms.add((colour, on_ms, off_ms))
+        colours.add(colour)
+        rhythms.add((on_ms, off_ms))
+    # Either alone tells the state.
+    assert len(colours) == 6
     assert len(rhythms) == 6
 
 
