@@ -240,23 +240,32 @@ async def run(folder: Path, moment: Moment, ceiling: str, wav: Path) -> list[Utt
     return await hub.utterances()
 
 
+class Runs(dict):
+    """(moment, ceiling) -> utterances; asking for a run that failed raises what it failed with."""
+
+    def __getitem__(self, key: tuple[str, str]) -> list[Utterance]:
+        result = super().__getitem__(key)
+        if isinstance(result, BaseException):
+            raise AssertionError(f"the run {key} failed: {result}") from result
+        return result
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[Utterance]]:
-    """(moment, ceiling) -> utterances."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Every run, all at once."""
     base = tmp_path_factory.mktemp("kills")
     wav = kitchen_wav(base / "room.wav", end_s=22)
 
-    async def all_of_them() -> list[list[Utterance]]:
-        async with asyncio.TaskGroup() as group:
-            tasks = []
-            for moment, ceiling in RUNS:
-                folder = base / f"{moment.__name__}-{ceiling}"
-                folder.mkdir()
-                tasks.append(group.create_task(run(folder, moment, ceiling, wav)))
-        return [task.result() for task in tasks]
+    async def all_of_them() -> list[list[Utterance] | BaseException]:
+        tasks = []
+        for moment, ceiling in RUNS:
+            folder = base / f"{moment.__name__}-{ceiling}"
+            folder.mkdir()
+            tasks.append(run(folder, moment, ceiling, wav))
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
     names = [(moment.__name__, ceiling) for moment, ceiling in RUNS]
-    return dict(zip(names, asyncio.run(all_of_them()), strict=True))
+    return Runs(zip(names, asyncio.run(all_of_them()), strict=True))
 
 
 def timeline(said: list[Utterance]) -> list[tuple[str, int, int]]:
@@ -265,7 +274,7 @@ def timeline(said: list[Utterance]) -> list[tuple[str, int, int]]:
 
 
 def test_text_that_met_a_full_disk_waits_for_room(
-    runs: dict[tuple[str, str], list[Utterance]],
+    runs: Runs,
 ) -> None:
     if over_a_full_disk not in MOMENTS:
         pytest.skip("no prlimit on this system: the full disk under a running hub is NOT tested")
@@ -273,9 +282,7 @@ def test_text_that_met_a_full_disk_waits_for_room(
 
 
 @pytest.mark.parametrize("moment", [m.__name__ for m in MOMENTS if m is not over_a_full_disk])
-def test_a_killed_hub_writes_down_what_an_undisturbed_one_does(
-    runs: dict[tuple[str, str], list[Utterance]], moment: str
-) -> None:
+def test_a_killed_hub_writes_down_what_an_undisturbed_one_does(runs: Runs, moment: str) -> None:
     wanted = timeline(runs["never", "full"])
     assert len(wanted) >= 5
     assert len({text for text, _, _ in wanted}) == len(wanted)
@@ -283,7 +290,7 @@ def test_a_killed_hub_writes_down_what_an_undisturbed_one_does(
 
 
 def test_a_killed_hub_loses_nothing_of_a_device_that_sends_only_speech(
-    runs: dict[tuple[str, str], list[Utterance]],
+    runs: Runs,
 ) -> None:
     wanted = runs["never", "speech"]
     got = runs["between_a_segments_end_and_its_words", "speech"]
