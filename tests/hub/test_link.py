@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,13 @@ QUIET = np.zeros(960, np.int16)
 
 
 @asynccontextmanager
-async def a_hub(tmp_path: Path, engine: DigestEngine | None = None) -> AsyncIterator[tuple[Hub, str]]:
+async def a_hub(
+    tmp_path: Path, engine: DigestEngine | None = None, *, backlog_s: float = 20.0
+) -> AsyncIterator[tuple[Hub, str]]:
     config = HubConfig(
         server=ServerConfig(port=0),
         store=StoreConfig(path=tmp_path / "store"),
-        ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000),
+        ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000, backlog_s=backlog_s),
         segment=SegmentConfig(),
     )
     async with serve(config, engine=lambda: engine or DigestEngine()) as (hub, address):
@@ -387,6 +389,25 @@ async def test_frames_may_come_byte_by_byte(hub: tuple[Hub, str]) -> None:
     await send(2, wire.encode_media(wire.PCM_S16LE, 1, 0, 3, 0, 1000, bytes(1920)))
     assert b'"seq": 0' in await reader.read(4096)
     writer.close()
+
+
+async def test_a_burst_beyond_the_backlog_waits_and_loses_nothing(tmp_path: Path) -> None:
+    """What a device sends again after an outage: more than may wait for the detector, as fast as it can."""
+    async with (
+        a_hub(tmp_path, backlog_s=1.0) as (hub, address),
+        aiohttp.ClientSession() as session,
+    ):
+        link = await LinkPeer(session, address).connect()
+        await link.hello(time_ms=600_000)
+        link.time_ms = 1000
+        noise = np.random.default_rng(1).normal(0, 500, 60 * 16_000).astype(np.int16)
+        await link.stream(noise)
+        while (link.acked or 0) < 1000:  # the burst's last packet was the 999th
+            await link.send(QUIET)
+            with suppress(TimeoutError):
+                await link.hear("ack", timeout_s=0.3)
+        assert hub.health().drops == {}
+        assert await hub.store.gaps() == []
 
 
 async def test_bursts_from_one_device_do_not_lose_another_ones_words(

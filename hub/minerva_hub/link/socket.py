@@ -27,6 +27,8 @@ ACK_S = 1.0
 MAX_OUTBOX = 64  # control messages; acks are merged, so a device that reads never has more than a few waiting
 MAX_FRAME = 1 << 16  # aiohttp's own bound; what is between it and wire.MAX_MEDIA still gets a typed error
 FORBIDDEN_S = 2.0  # packets under way when the mode was lowered; after that they are a broken promise
+CROWDED_LOOK_S = 0.025
+CROWDED_LOOKS = 200  # 5 s: so long a burst waits for the detector; a ping allows 7 s
 CLOSE_REASON = 123  # bytes that a WebSocket close frame can carry
 
 
@@ -192,12 +194,21 @@ class Link:
             message = await receive()
             if message.type is WSMsgType.BINARY:
                 self._packet(device, stream, message.data)
+                if stream.crowded:
+                    await self._let_it_be_heard(stream)
             elif message.type is WSMsgType.TEXT:
                 self._control(device, stream, self._session.receive_text(message.data))
             elif message.type is WSMsgType.ERROR:
                 raise PeerError("too_long", f"{self._session.who}: {self._ws.exception()}")
             else:
                 return
+
+    async def _let_it_be_heard(self, stream: Stream) -> None:
+        """Read no more until the detector has caught up: the rest waits in the device's ring, unharmed."""
+        for _ in range(CROWDED_LOOKS):  # an overloaded hub drops after all, and counts it
+            if not stream.crowded or self._ending is not None:
+                return
+            await asyncio.sleep(CROWDED_LOOK_S)
 
     def _packet(self, device: Device, stream: Stream, data: bytes) -> None:
         packet = self._session.receive_binary(data)

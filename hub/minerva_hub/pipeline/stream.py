@@ -75,6 +75,12 @@ class Stream:
         self._newest_seq: int | None = None  # of this connection
         self._packets: dict[int, int] = {}  # seq -> end, UTC, of packets that are accepted and not settled
 
+    @property
+    def crowded(self) -> bool:
+        """Whether the device should wait with what it sends again, which it still has."""
+        share = self.max_pending
+        return self.ear.crowded or (share is not None and 2 * self.ear.pending > share)
+
     def restore(self, point: ResumePoint) -> None:
         """Go on where the database says that an earlier run of the hub stopped."""
         self.settled_seq = self.accepted_seq = point.seq

@@ -103,6 +103,11 @@ class Ear:
         """Samples that wait to be judged."""
         return self._fed - self._taken
 
+    @property
+    def crowded(self) -> bool:
+        """Whether half of what may wait does: who feeds faster than real time should pause."""
+        return 2 * self.pending > self._limit
+
     # --- the bank's side: called by EarBank.step only ---
 
     @property
