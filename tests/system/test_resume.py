@@ -29,6 +29,7 @@ from tests.system.rig import (
 
 NO_LEAD_LIMIT_MS = 10**9  # these devices live faster than real time
 QUIET_S = 4.0  # longer than a segment's hangover and its words
+ATTEMPTS = 2
 
 
 @dataclass
@@ -94,9 +95,10 @@ async def test_a_cut_link_loses_nothing_repeats_nothing_and_keeps_the_order(
     disturbed, undisturbed = ears
     for ear in ears:
         assert ear.seqs == list(range(len(ear.seqs)))
-    common = min(len(disturbed.packets), len(undisturbed.packets))
-    assert common >= count
-    assert b"".join(disturbed.packets[:common]) == b"".join(undisturbed.packets[:common])
+    one, other = b"".join(disturbed.packets), b"".join(undisturbed.packets)
+    common = min(len(one), len(other))
+    assert common >= 19 * 32_000
+    assert one[:common] == other[:common]
     assert len(set(undisturbed.packets)) > count // 2  # it was sound, not silence
 
 
@@ -124,7 +126,7 @@ async def test_an_outage_longer_than_the_ring_leaves_a_gap_with_its_times(
                 await until(lambda: len(ears[0].seqs) >= before + 60, "what came after the outage")
                 await until(lambda: hub.fleet.get("kitchen").info.gaps, "the gap")
                 newest = ears[0].seqs[-1]
-                await until(lambda: newest in ears[1].seqs, "the device that was not cut off")
+                await until(lambda: ears[1].seqs[-1] > newest, "the device that was not cut off")
         gaps = await hub.store.gaps()
     [gap] = gaps
     cut, calm = ears
@@ -140,9 +142,10 @@ async def test_an_outage_longer_than_the_ring_leaves_a_gap_with_its_times(
     first_lost = cut.seqs[lost - 1] + 1
     after = range(first_lost + gap.packets, cut.seqs[-1] + 1)
     assert cut.seqs == [*range(first_lost), *after]
-    whole = dict(zip(calm.seqs, calm.packets, strict=True))
-    heard = {seq: pcm for seq, pcm in zip(cut.seqs, cut.packets, strict=True) if seq <= newest}
-    assert heard == {seq: whole[seq] for seq in heard}
+    whole, before_it = b"".join(calm.packets), b"".join(cut.packets[:lost])
+    after_it = b"".join(cut.packets[lost : cut.seqs.index(newest) + 1])
+    assert whole.startswith(before_it)
+    assert whole.find(after_it) == len(before_it) + gap.packets * len(cut.packets[0])
 
 
 def _now_ms() -> int:
@@ -221,8 +224,23 @@ RUNS = [(moment, "full") for moment in (never, *MOMENTS)] + [
 ]
 
 
-async def run(folder: Path, moment: Moment, ceiling: str, wav: Path) -> list[Utterance]:
-    """A device says the recording to a hub that is killed at a moment; what that hub's store holds then."""
+async def run(base: Path, moment: Moment, ceiling: str, wav: Path) -> list[Utterance]:
+    """A device tells the recording to a hub that is killed at a moment; what that hub's store holds then.
+
+    A device that this busy computer let lose its time starts a new packet there: then it is another
+    recording than that of the undisturbed run, and is taken again.
+    """
+    for attempt in range(ATTEMPTS):
+        folder = base / f"{moment.__name__}-{ceiling}-{attempt}"
+        folder.mkdir()
+        said, discontinuities = await run_once(folder, moment, ceiling, wav)
+        if discontinuities == 0:
+            return said
+    raise AssertionError(f"in each of {ATTEMPTS} runs the device lost its time: this computer is too busy")
+
+
+async def run_once(folder: Path, moment: Moment, ceiling: str, wav: Path) -> tuple[list[Utterance], int]:
+    """(utterances, discontinuities that the device counted)."""
     hub = HubProcess(folder)
     await hub.start()
     settings = device_settings(hub.address, ceiling=ceiling)
@@ -235,9 +253,12 @@ async def run(folder: Path, moment: Moment, ceiling: str, wav: Path) -> list[Utt
             while len(hub.events) != count:
                 count = len(hub.events)
                 await asyncio.sleep(QUIET_S)
+            async with api(hub.address) as call:
+                _, body = await call("GET", "/api/devices")
+            discontinuities = body["items"][0]["drops"]["discontinuities"]
     finally:
         await hub.stop()
-    return await hub.utterances()
+    return await hub.utterances(), discontinuities
 
 
 class Runs(dict):
@@ -257,11 +278,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     wav = kitchen_wav(base / "room.wav", end_s=22)
 
     async def all_of_them() -> list[list[Utterance] | BaseException]:
-        tasks = []
-        for moment, ceiling in RUNS:
-            folder = base / f"{moment.__name__}-{ceiling}"
-            folder.mkdir()
-            tasks.append(run(folder, moment, ceiling, wav))
+        tasks = [run(base, moment, ceiling, wav) for moment, ceiling in RUNS]
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     names = [(moment.__name__, ceiling) for moment, ceiling in RUNS]
