@@ -155,6 +155,8 @@ class App:
                 quiet_since = ticks_ms()
                 await sleep_ms(_CAPTURE_MS if self.mic.caught_up else 0)
                 continue
+            if self.mic.settling_ms and self.mic.caught_up:
+                self.recorder.sync(self._ticks(), self.mic.settling_ms)
             if self.privacy.effective == "mute":
                 quiet_since = ticks_ms()
             elif ticks_diff(ticks_ms(), quiet_since) > _MIC_SILENT_MS:

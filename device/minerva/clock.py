@@ -68,6 +68,11 @@ class SampleClock:
         self._expected = ticks_add(ticks, ahead_ms)
         self._looks = 0
 
+    def sync(self, clock: DeviceClock, ticks: int, ahead_ms: int) -> None:
+        """A look before the first sample, as for `start`; the earliest counts, for looks can only be late."""
+        if ticks_diff(ticks_add(ticks, ahead_ms), self._expected) < 0:
+            self.start(clock, ticks, ahead_ms)
+
     def check(self, clock: DeviceClock, ticks: int, pending_ms: int) -> bool:
         """All samples were read at `ticks`, `pending_ms` of them not yet framed: True when anchored anew."""
         drift = ticks_diff(ticks, self._expected) - pending_ms

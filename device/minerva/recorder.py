@@ -142,6 +142,10 @@ class Recorder:
         """It is `ticks`, and the microphone's first sample is due `ahead_ms` later."""
         self._samples.start(self.clock, ticks, ahead_ms)
 
+    def sync(self, ticks: int, ahead_ms: int) -> None:
+        """Looked again before the first sample came: it is due `ahead_ms` after `ticks`."""
+        self._samples.sync(self.clock, ticks, ahead_ms)
+
     def stop(self) -> None:
         """The microphone was stopped: what comes next is another recording."""
         self.gate.reset()  # so that the last packet ENDS

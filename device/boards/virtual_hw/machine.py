@@ -171,10 +171,12 @@ class I2S(io.IOBase):
         if I2S._room is None:
             I2S._room = _Room()
             I2S._on_since = virtual_clock.elapsed_us()
+            self._position = 0  # in samples since the room began
+        else:
+            self._position = self._due()
         I2S.running += 1
         self._capacity = ibuf // 8
         self._lossless = os.getenv("MINERVA_MIC_LOSSLESS") == "1"
-        self._position = self._due()  # in samples since the room began
         self._settled = self._position + _SETTLE
         self._off = False
 

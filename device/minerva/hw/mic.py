@@ -31,6 +31,11 @@ class Microphone:
         """Whether the peripheral is on."""
         return self._i2s is not None
 
+    @property
+    def settling_ms(self) -> int:
+        """How much of what comes next is not sound yet; 0 when all of it is."""
+        return self._settling * 1000 // (SAMPLE_RATE * SLOT_BYTES)
+
     def start(self) -> None:
         """Switch the peripheral on; samples come after SETTLE_MS. MicrophoneError when it refuses."""
         if self._i2s is not None:
@@ -61,6 +66,7 @@ class Microphone:
             self._i2s.deinit()
             self._i2s = None
             self._ready = None
+            self._settling = 0
             self._wipe()
 
     def _wipe(self) -> None:

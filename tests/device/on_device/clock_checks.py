@@ -58,6 +58,15 @@ def check_the_anchor_borrows_and_carries_across_the_half():
     assert value(samples) == 0xF0 - 1
 
 
+def check_the_earliest_look_before_the_first_sample_counts():
+    clock = DeviceClock(0, 0)
+    samples = SampleClock()
+    samples.start(clock, 60, 250)  # a task switch came between microphone and clock
+    samples.sync(clock, 70, 205)
+    samples.sync(clock, 120, 170)
+    assert value(samples) == 275
+
+
 def check_a_loss_of_samples_anchors_anew_when_it_lasts():
     clock = DeviceClock(0, 0)
     samples = SampleClock()
