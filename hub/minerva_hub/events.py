@@ -107,8 +107,8 @@ class ResumePoint(Record, frozen=True, kw_only=True):
 class DeviceRecord(Record, frozen=True, kw_only=True):
     """A device as registered; the token itself is never kept, only its hash.
 
-    `mode` is the privacy mode that the owner chose on the hub (None: whatever the device says), `muted` whether
-    the owner muted it there; both outlive a restart of either side.
+    `mode` is the privacy mode that the owner chose on the hub (None: whatever the device says), `muted`
+    whether the owner muted it there; both outlive a restart of either side.
     """
 
     id: str
