@@ -18,6 +18,7 @@ MEL_BANDS = 64
 MAX_FRAMES = 10  # 200 ms: longer packets would only add delay
 DEFAULT_FRAMES = 3  # 60 ms: three times fewer packets than 20 ms, still below what a listener notices
 
+MAX_OPENINGS = 600  # brackets in a message; a parser without that bound runs out of a small heap
 MAX_TEXT = 4096  # bytes; the longest valid message, a hello with every field at its limit, has about 1,500
 HEADER = 12
 ADPCM_STATE = 4
@@ -153,8 +154,8 @@ def serial_diff(a: int, b: int) -> int:
 # --- control messages -------------------------------------------------------------------------------
 #
 # A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, high), ("num", low, high),
-# ("bool",), ("enum", values), ("list", rule, max items), ("map", rule, max items), ("obj", fields). A field
-# whose name ends in "?" may be absent or null. Other fields are ignored, so that v1 can grow.
+# ("bool",), ("enum", values), ("list", rule, most, least), ("map", rule, most), ("obj", fields).
+# A field whose name ends in "?" may be absent or null. Other fields are ignored, so that v1 can grow.
 
 _TIME = ("int", 0, _MAX_TIME)
 _COUNT = ("int", 0, _MAX_TIME)
@@ -173,8 +174,8 @@ _HELLO = {
     "time_ms": _TIME,
     "firmware": ("obj", {"name": _NAME, "version": _NAME, "variant": _NAME, "board": _NAME}),
     "slot": ("str", 16),
-    "kinds": ("list", _KIND, 8),
-    "modes": ("list", _MODE, 8),
+    "kinds": ("list", _KIND, 8, 1),
+    "modes": ("list", _MODE, 8, 1),
     "mode": _MODE,
     "ceiling": _MODE,
     "mute": ("enum", MUTES),
@@ -255,6 +256,14 @@ def _is_hex(text: str, digits: int) -> bool:
     return True
 
 
+def _fits(text: str, limit: int) -> bool:
+    """Whether `text` is UTF-8 of at most `limit` bytes; JSON can also spell halves of characters."""
+    try:
+        return len(text.encode()) <= limit
+    except UnicodeError:
+        return False
+
+
 def _bad(path: str, value: object, want: str):
     shown = repr(value)
     if len(shown) > 60:
@@ -283,7 +292,7 @@ def _check_text(rule, value, path: str) -> None:
     elif kind == "enum":
         if not isinstance(value, str) or value not in rule[1]:
             raise _bad(path, value, "one of " + ", ".join(rule[1]))
-    elif not isinstance(value, str) or len(value.encode()) > rule[1]:
+    elif not isinstance(value, str) or not _fits(value, rule[1]):
         raise _bad(path, value, "text of at most %d bytes" % rule[1])
 
 
@@ -291,12 +300,14 @@ def _check_items(rule, value, path: str) -> None:
     want = list if rule[0] == "list" else dict
     if not isinstance(value, want) or len(value) > rule[2]:
         raise _bad(path, value, "a %s of at most %d items" % (rule[0], rule[2]))
+    if len(rule) > 3 and len(value) < rule[3]:
+        raise _bad(path, value, "a %s of at least %d item" % (rule[0], rule[3]))
     if want is list:
         for i, item in enumerate(value):
             _check(rule[1], item, "%s[%d]" % (path, i))
     else:
         for key in value:
-            if len(key) > 32:
+            if not _fits(key, 32):
                 raise _bad(path, key, "keyed by text of at most 32 bytes")
             _check(rule[1], value[key], path + "." + key)
 
@@ -351,9 +362,17 @@ def check_message(message: dict, types: dict) -> dict:
 
 def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
     """A text frame -> checked message; or WireError: too_long, bad_json, unknown_type, bad_field."""
-    size = len(data.encode()) if isinstance(data, str) else len(data)
+    size = len(data)
+    if isinstance(data, str) and size <= MAX_TEXT:
+        size = len(data.encode())
     if size > MAX_TEXT:
         raise WireError("too_long", "message of %d bytes exceeds the %d-byte limit" % (size, MAX_TEXT))
+    text = data.encode() if isinstance(data, str) else bytes(data)
+    openings = text.count(b"[") + text.count(b"{")
+    if text.strip()[-1:] != b"}":  # MicroPython's parser would take a message that was cut
+        raise WireError("bad_json", "message is not a whole JSON object")
+    if openings > MAX_OPENINGS:
+        raise WireError("bad_json", "message with %d brackets; the limit is %d" % (openings, MAX_OPENINGS))
     try:
         message = json.loads(data)  # type: ignore - the stubs know only one type at a time
     # Nested too deep: RuntimeError in MicroPython, RecursionError (one of those) in CPython.

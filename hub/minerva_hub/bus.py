@@ -7,15 +7,19 @@ import threading
 from collections import deque
 from types import TracebackType
 
-from minerva_hub.events import BusEvent, Level, Speaking
+from minerva_hub.events import BusEvent, DeviceChanged, Level, Speaking
 
-_REPLACEABLE = (Level, Speaking)  # what the next one makes obsolete, in the order in which it is dropped
+_REPLACEABLE = (
+    Level,
+    Speaking,
+    DeviceChanged,
+)  # what the next one makes obsolete, in the order in which it is dropped
 
 
 class Subscription:
     """Events for one subscriber, bounded: `async for event in subscription`, `with` ends it.
 
-    A full one drops its oldest Level, else its oldest Speaking, else its oldest event, and counts it.
+    A full one drops its oldest Level, else Speaking, else DeviceChanged, else any event, and counts it.
     """
 
     def __init__(self, bus: Bus, maxsize: int) -> None:

@@ -41,6 +41,7 @@ class Device:
         self.wire: Wire | None = None
         self.info = DeviceInfo(id=record.id, room=record.room, gaps=gaps)
         self.permit_changed_s = 0.0  # monotonic; when less became allowed
+        self.wishing = asyncio.Lock()  # two wishes at once must not undo each other
         self._changed = asyncio.Event()
 
     def update(self, **fields: Any) -> bool:
@@ -166,9 +167,11 @@ class Fleet:
 
     def mute_changed(self, device: Device, state: str) -> None:
         """A device's mute changed. The button ended its own: what the owner muted here is muted again."""
+        before = device.info.mute
         self.reported(device, mute=state)
         if state == "off" and device.record.muted and device.wire is not None:
-            device.permit_changed_s = time.monotonic()  # what it sends until it hears this is no offence
+            if before == "button":
+                device.permit_changed_s = time.monotonic()  # what it sends until it hears this is no offence
             device.wire.send({"type": "mute", "on": True})
 
     def refused(self, id_: str, problem: str) -> None:
@@ -194,7 +197,7 @@ class Fleet:
         device = self.get(device_id)
         if not on and device.info.mute == "button":
             raise UserError(f"{device_id} was muted at its button; only the button ends that")
-        await self._wish(device, device.record.mode, on)
+        await self._wish(device, muted=on)
         if device.wire is not None:
             device.wire.send({"type": "mute", "on": on})
             if not await device.wait(lambda info: (info.mute != "off") == on):
@@ -214,17 +217,19 @@ class Fleet:
             )
         if info.modes and mode not in info.modes:
             raise UserError(f"{device_id} has no mode {mode}; it has {', '.join(info.modes)}")
-        await self._wish(device, mode, device.record.muted)
+        await self._wish(device, mode=mode)
         if device.wire is not None:
             device.wire.send({"type": "config", "mode": mode})
             if not await device.wait(lambda info: info.mode == mode):
                 raise PeerError("timeout", f"{device_id} did not take mode {mode} within {ANSWER_S:g} s")
         return device.info
 
-    async def _wish(self, device: Device, mode: Mode | None, muted: bool) -> None:
+    async def _wish(self, device: Device, **wish: Any) -> None:
         # Kept before it is sent: a hub that dies in between must not open up what the owner closed.
-        await self._store.set_wish(device.record.id, mode, muted)
-        allowed = device.may_send_audio()
-        device.record = msgspec.structs.replace(device.record, mode=mode, muted=muted)
+        async with device.wishing:
+            record = msgspec.structs.replace(device.record, **wish)
+            await self._store.set_wish(record.id, record.mode, record.muted)
+            allowed = device.may_send_audio()
+            device.record = record
         if allowed and not device.may_send_audio():
             device.permit_changed_s = time.monotonic()

@@ -140,3 +140,22 @@ async def test_wishes_survive_a_restart_of_the_hub(fleet: Fleet) -> None:
     assert again.get("kitchen").record.mode == "events"
     connect(again)
     assert not again.get("kitchen").may_send_audio()
+
+
+async def test_a_mute_and_a_mode_wished_at_once_both_hold(fleet: Fleet) -> None:
+    for _ in range(20):
+        await asyncio.gather(fleet.set_mute("kitchen", True), fleet.set_mode("kitchen", "speech"))
+        record = await fleet._store.device("kitchen")
+        assert record is not None and record.muted and record.mode == "speech"
+        await asyncio.gather(fleet.set_mode("kitchen", "events"), fleet.set_mute("kitchen", False))
+        record = await fleet._store.device("kitchen")
+        assert record is not None and not record.muted and record.mode == "events"
+
+
+async def test_a_device_that_denies_the_mute_over_and_over_is_not_forgiven_for_it(fleet: Fleet) -> None:
+    connect(fleet)
+    await fleet.set_mute("kitchen", True)
+    device = fleet.get("kitchen")
+    since = device.permit_changed_s
+    fleet.mute_changed(device, "off")
+    assert device.permit_changed_s == since and not device.may_send_audio()

@@ -102,6 +102,8 @@ async def test_packets_are_acknowledged(peer: Any) -> None:
         ({"time_ms": "soon"}, "bad_field", "hello.time_ms"),
         ({"kinds": ["opus"]}, "bad_field", "hello.kinds[0]"),
         ({"token": "x" * 129}, "bad_field", "at most 128 bytes"),
+        ({"token": "\ud800"}, "bad_field", "hello.token"),
+        ({"kinds": []}, "bad_field", "at least 1"),
     ],
 )
 async def test_a_hello_that_is_refused(peer: Any, change: dict, code: str, text: str) -> None:
@@ -137,6 +139,10 @@ async def test_another_subprotocol_is_refused(peer: Any) -> None:
         ('{"type":"welcome","protocol":1}', "unknown_type"),
         ('{"type":"level","time_ms":1,"rms_db":"loud","peak_db":0}', "bad_field"),
         ('{"type":"mute","pad":"' + "x" * 5000 + '"}', "too_long"),
+        ("[" * 4000, "bad_json"),
+        ('{"type":"event","label":"\\ud800","score":1,"start_ms":1,"end_ms":2}', "bad_field"),
+        ('{"type":"event","label":"bang","score":1,"start_ms":9007199254740992,"end_ms":2}', "bad_time"),
+        ('{"type":"level","time_ms":9007199254740992,"rms_db":1,"peak_db":0}', "bad_time"),
     ],
 )
 async def test_a_message_that_is_refused_ends_this_connection_only(peer: Any, text: str, code: str) -> None:
@@ -282,7 +288,7 @@ async def test_health_is_acknowledged_and_shown(hub: tuple[Hub, str], peer: Any)
         for v in json.loads((VECTORS / "control.json").read_text())
         if v["name"] == "health" and "error" not in v
     )
-    await link.say(health)
+    await link.say({**health, "time_ms": 2000})
     assert (await link.hear("ack"))["health"] == health["n"]
     info = hub[0].fleet.devices()[0]
     assert (info.rssi_dbm, info.heap_free, info.drops) == (-61, 120000, {"overwritten": 0, "overrun": 3})
@@ -353,6 +359,72 @@ async def test_a_half_open_connection_is_noticed(
         await link.hello()
         await until(lambda: hub[0].fleet.devices()[0].online)
         await until(lambda: not hub[0].fleet.devices()[0].online)
+
+
+async def test_half_a_character_among_the_drops_is_refused(hub: tuple[Hub, str], peer: Any) -> None:
+    link = await peer()
+    await link.hello()
+    health = next(
+        json.loads(v["text"])
+        for v in json.loads((VECTORS / "control.json").read_text())
+        if v["name"] == "health" and "error" not in v
+    )
+    await link.say({**health, "drops": {"\ud800": 1}})
+    assert (await link.refused())[0] == "bad_field"
+    async with aiohttp.ClientSession() as session, session.get(f"{hub[1]}/api/devices") as answer:
+        assert answer.status == 200
+
+
+async def test_a_flood_of_errors_ends_its_connection(hub: tuple[Hub, str], peer: Any) -> None:
+    link = await peer()
+    await link.hello()
+    for _ in range(200):
+        await link.say({"type": "error", "code": "internal", "message": "x", "fatal": False})
+    assert (await link.refused())[0] == "overloaded"
+
+
+async def test_two_hellos_at_once_leave_one_stream(hub: tuple[Hub, str], peer: Any) -> None:
+    for number in range(5):
+        links = [await peer(), await peer()]
+        await asyncio.gather(
+            *(link.hello(boot_id=f"{2 * number + i:016x}") for i, link in enumerate(links)),
+        )
+    await until(lambda: len(hub[0].pipeline._by_ear) == 1)
+
+
+async def test_a_device_removed_while_it_says_hello_is_not_let_in(
+    hub: tuple[Hub, str], peer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resume = hub[0].store.resume
+
+    async def removed_meanwhile(*arguments: Any) -> Any:
+        await hub[0].store.remove_device("kitchen")
+        await hub[0].fleet.refresh()
+        return await resume(*arguments)
+
+    monkeypatch.setattr(hub[0].store, "resume", removed_meanwhile)
+    link = await peer()
+    error = await link.hello()
+    assert (error["type"], error["code"]) == ("error", "unauthorized")
+    assert hub[0].pipeline._streams == {}
+
+
+async def test_a_recogniser_that_fails_is_asked_again(
+    tmp_path: Path, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minerva_hub.pipeline.live.RETRIES_S", (0.01, 0.01))
+    engine = DigestEngine()
+    engine.failures = 2
+    async with a_hub(tmp_path, engine) as (hub, address), aiohttp.ClientSession() as session:
+        link = await LinkPeer(session, address).connect()
+        await link.hello(time_ms=600_000)
+        await link.stream(speech)
+        await link.stream(np.zeros(32_000, np.int16))
+        async with asyncio.timeout(20):
+            while not await hub.store.utterances():
+                await asyncio.sleep(0.05)
+        assert hub.health().drops["engine_errors"] == 2
+        assert not [w for w in hub.health().warnings if "could not be written" in w]
 
 
 async def test_a_removed_device_is_cut_off(hub: tuple[Hub, str], peer: Any) -> None:

@@ -13,7 +13,7 @@ from minerva_hub.segment import Segment
 
 class Stream:
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = self.device = name
         self.settled: list[int] = []
 
     def settle(self, seq: int) -> None:
@@ -26,7 +26,8 @@ def segment(last_seq: int) -> Segment:
 
 async def take(queue: SegmentQueue) -> tuple[Any, Any]:
     async with asyncio.timeout(1):
-        return await queue.take()
+        job = await queue.take()
+        return job.stream, job
 
 
 async def test_streams_take_turns_and_a_stream_keeps_its_order() -> None:
@@ -38,7 +39,7 @@ async def test_streams_take_turns_and_a_stream_keeps_its_order() -> None:
     for _ in range(6):
         stream, job = await take(queue)
         order.append(job.segment.last_seq)
-        queue.done(stream)
+        queue.done(stream.device)
     assert order.index(100) <= 1
     assert [n for n in order if n < 100] == [0, 1, 2, 3, 4]
 
@@ -51,19 +52,55 @@ async def test_a_stream_has_one_job_at_a_time() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await queue.take()
-    assert queue.pending(stream)
-    queue.done(stream)
+    assert queue.pending(stream.device)
+    queue.done(stream.device)
     assert (await take(queue))[1].segment.last_seq == 2
 
 
 async def test_the_oldest_is_handed_back_when_there_are_too_many() -> None:
     queue, stream = SegmentQueue(max_waiting=2), Stream("a")
-    assert queue.put(stream, segment(1)) is None
-    assert queue.put(stream, segment(2)) is None
-    lost = queue.put(stream, segment(3))
-    assert lost is not None and lost.last_seq == 1
+    assert queue.put(stream, segment(1)) == []
+    assert queue.put(stream, segment(2)) == []
+    (lost,) = queue.put(stream, segment(3))
+    assert lost.segment is not None and lost.segment.last_seq == 1
     assert queue.dropped == 1
     assert (await take(queue))[1].segment.last_seq == 2
+
+
+async def test_the_device_with_the_most_sound_gives_way_when_all_together_have_too_much() -> None:
+    queue, chatty, quiet = SegmentQueue(max_samples=100), Stream("chatty"), Stream("quiet")
+    queue.put(quiet, segment(1))
+    for i in range(5):
+        lost = queue.put(chatty, segment(10 + i))
+    assert [job.segment.last_seq for job in lost] == []
+    (lost_job,) = queue.put(chatty, segment(15))
+    assert lost_job.stream is chatty and lost_job.segment.last_seq == 10
+
+
+async def test_a_device_that_boots_again_and_again_gets_no_more_turns_than_another() -> None:
+    queue, quiet = SegmentQueue(max_waiting=4), Stream("quiet")
+    boots = [Stream("chatty") for _ in range(12)]
+    lost = [job for number, boot in enumerate(boots) for job in queue.put(boot, segment(number))]
+    queue.put(quiet, segment(100))
+    assert len(lost) == 8
+    order = []
+    for _ in range(2):
+        stream, _ = await take(queue)
+        order.append(stream.device)
+    assert sorted(order) == ["chatty", "quiet"]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await queue.take()
+
+
+async def test_a_removed_device_has_nothing_waiting() -> None:
+    queue, stream = SegmentQueue(), Stream("a")
+    queue.put(stream, segment(1))
+    queue.forget("a")
+    assert len(queue) == 0 and not queue.pending("a")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await queue.take()
 
 
 async def test_silence_settles_at_once_or_after_what_was_said_before_it() -> None:
@@ -76,7 +113,7 @@ async def test_silence_settles_at_once_or_after_what_was_said_before_it() -> Non
     assert job.settles == 9
     queue.settle(stream, 12)  # while 8 is being written down
     assert stream.settled == [5]
-    queue.done(taken)
+    queue.done(taken.device)
     _, job = await take(queue)
     assert job.segment is None and job.settles == 12
 
@@ -98,9 +135,9 @@ def test_nothing_is_lost_or_doubled_and_settling_never_overtakes(steps: list[tup
                 assert all(settled < job.segment.last_seq for settled in stream.settled)
                 done[stream.name].append(job.segment.last_seq)
             stream.settle(job.settles)
-            queue.done(stream)
+            queue.done(stream.device)
         for name in "abc":
             assert done[name] == [i for i, (n, is_segment) in enumerate(steps) if n == name and is_segment]
-            assert not queue.pending(streams[name])
+            assert not queue.pending(name)
 
     asyncio.run(run())

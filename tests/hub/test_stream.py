@@ -189,17 +189,59 @@ def test_a_stream_restored_from_its_point_goes_on_and_sees_the_gap() -> None:
     assert [seq for seq, *_ in ear.fed] == [10]
 
 
+def test_time_that_steps_back_again_and_again_gets_nowhere() -> None:
+    s, ear = stream(1000)
+    accept(s, 0, 1000)
+    accept(s, 1, 1060 - 60)
+    with pytest.raises(PeerError) as caught:
+        accept(s, 2, 1000 - 60)
+    assert caught.value.code == "bad_time", "100 ms back count from the furthest that was reached"
+    assert len(ear.fed) == 2
+
+
+def test_a_packet_of_last_year_is_refused() -> None:
+    s, _ = stream(1000)
+    with pytest.raises(PeerError) as caught:
+        accept(s, 0, 1000, now_ms=NOW_MS + 365 * 86_400_000)
+    assert caught.value.code == "bad_time"
+
+
 def test_the_clock_is_corrected_where_the_stream_pauses() -> None:
     clock = Clock(1000, 0)
-    clock.report(5000, 6200)  # 200 ms late by a slow network or a slow crystal
+    for at, late in ((5000, 200), (6000, 100), (7000, 900)):
+        clock.report(at, at + 1000 + late)
     clock.correct(pause=False)
     assert clock.offset_ms == 1000
-    clock.report(6000, 7100)
     clock.correct(pause=True)
     assert clock.offset_ms == 1100, "the quickest report counts"
-    clock.report(9000, 13000)
+
+
+def test_a_single_late_report_moves_nothing() -> None:
+    clock = Clock(1000, 0)
+    clock.restart(5000, 9000)
+    clock.report(5000, 9000)
     clock.correct(pause=False)
-    assert clock.offset_ms == 4000, "a second off is put right at once"
+    clock.correct(pause=True)
+    assert clock.offset_ms == 1000
+
+
+def test_old_reports_lose_their_say_when_the_hubs_clock_jumps_forward() -> None:
+    clock = Clock(1000, 0)
+    hour = 3_600_000
+    for at in range(0, 300_000, 10_000):
+        clock.report(at, at + 1000 + (hour if at >= 60_000 else 0))
+        clock.correct(pause=False)
+    assert clock.offset_ms == 1000 + hour
+
+
+def test_a_clock_a_day_off_is_a_mistake_within_a_connection_and_taken_in_a_new_one() -> None:
+    clock = Clock(1000, 0)
+    with pytest.raises(PeerError) as caught:
+        clock.report(1 << 53, 6000)
+    assert caught.value.code == "bad_time" and clock.offset_ms == 1000
+    clock.restart(5000, 5000 + 90_000_000)
+    assert clock.offset_ms == 90_000_000
+    assert clock.unwrap(5060) == 5060
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400)), min_size=1, max_size=40))

@@ -216,13 +216,14 @@ def hand_control() -> list[dict]:
         bad("unknown mode", "hub", '{"type":"config","mode":"secret"}', "bad_field"),
         bad("level too high", "device", '{"type":"level","time_ms":1,"rms_db":51,"peak_db":0}', "bad_field"),
         bad("eleven frames", "hub", '{"type":"config","frames":11}', "bad_field"),
+        bad("601 brackets", "hub", '{"type":"mute","on":' + "[" * 600 + "]" * 600 + "}", "bad_json"),
         bad("beyond 4096 bytes", "hub", '{"type":"mute","on":true,"pad":"' + "x" * 4096 + '"}', "too_long"),
     ]
 
 
 def mutations() -> list[dict]:
-    """For every required field of every valid message: missing, and of a wrong type."""
-    out = []
+    """For every required field of every valid message: missing, and of a wrong type; and empty lists."""
+    out = [_refused("device", f"hello.{key} empty", {**HELLO, key: []}) for key in ("kinds", "modes")]
     for side, messages in VALID.items():
         types = wire.FROM_DEVICE if side == "device" else wire.FROM_HUB
         for message in messages:

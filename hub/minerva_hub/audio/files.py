@@ -87,9 +87,18 @@ class AudioFile:
                     self.problem = f"{self.path}: the audio format changes in mid-file ({_reason(changed)})"
                     yield from _samples(resampler.resample(None))
                     resampler = av.AudioResampler(format="s16", layout="mono", rate=self._rate)
-                    resampled = resampler.resample(frame)
+                    resampled = self._resampled(resampler, frame)
                 yield from _samples(resampled)
         yield from _samples(resampler.resample(None))
+
+    def _resampled(self, resampler: Any, frame: Any) -> list[Any]:
+        try:
+            return list(resampler.resample(frame))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise AudioFileError(
+                f"{self.path}: {frame.layout.name or 'this'} audio cannot be mixed to one channel"
+                f" ({_reason(error)})"
+            ) from error
 
     def _judge_length(self) -> None:
         if not self.read_s:
@@ -119,7 +128,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         if path.stat().st_size == 0:
             raise AudioFileError(f"{path}: the file is empty")
         # Only local files: a playlist must not make the hub fetch from the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise AudioFileError(f"{path}: not an audio file that can be read ({_reason(error)})") from error
     except OSError as error:

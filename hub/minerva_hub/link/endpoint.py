@@ -33,7 +33,7 @@ async def _link(request: web.Request) -> web.WebSocketResponse:
     )
     await ws.prepare(request)
     if ws.ws_protocol != wire.SUBPROTOCOL:
-        offered = request.headers.get("Sec-WebSocket-Protocol", "none")[:60]
+        offered = ascii(request.headers.get("Sec-WebSocket-Protocol", "none")[:40])
         await _refuse(
             ws, "unsupported_version", f"subprotocol {offered} offered; {wire.SUBPROTOCOL} is spoken"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from contextlib import suppress
@@ -19,12 +20,16 @@ from minerva_hub.link.hub import LinkHub
 from minerva_hub.link.rate import Rate
 from minerva_hub.link.session import LinkSession
 from minerva_hub.pipeline import Stream
+from minerva_hub.pipeline.stream import MAX_AGE_MS, MAX_JUMP_MS
+
+_log = logging.getLogger(__name__)
 
 HELLO_S = 5.0
 HEARTBEAT_S = 15.0
 SEND_S = 10.0  # a device that takes nothing for so long is gone or hostile
 ACK_S = 1.0
 MAX_OUTBOX = 64  # control messages; acks are merged, so a device that reads never has more than a few waiting
+MAX_OTHERS_PER_S = 10  # health, mute, error, update: a device has a few a minute
 MAX_FRAME = 1 << 16  # aiohttp's own bound; what is between it and wire.MAX_MEDIA still gets a typed error
 FORBIDDEN_S = 2.0  # packets under way when the mode was lowered; after that they are a broken promise
 CROWDED_LOOK_S = 0.025
@@ -52,6 +57,7 @@ class Link:
         self._forbidden = 0
         self._levels = Rate(per_s=5, burst=10)
         self._events = Rate(per_s=5, burst=20)
+        self._others = Rate(per_s=MAX_OTHERS_PER_S, burst=100)
 
     # --- what the fleet calls ---
 
@@ -80,6 +86,9 @@ class Link:
             self.close(problem.code, str(problem))
         except TimeoutError:
             self.close("timeout", f"no hello within {HELLO_S:g} s")
+        except Exception:
+            _log.exception("the link of %s failed", self._session.who)
+            self.close("internal", "the hub failed on this connection; its log says why")
         finally:
             if self._ending is None:
                 writer.cancel()
@@ -114,6 +123,9 @@ class Link:
             hello = await self._hello()
         device = await self._authorise(hello)
         stream = await self._hub.pipeline.open_stream(device.record, hello["boot_id"], hello["time_ms"])
+        if self._hub.fleet.find(device.record.id) is not device:
+            self._hub.pipeline.forget(device.record.id)
+            raise PeerError("unauthorized", f"device {device.record.id} was removed from this hub")
         self._welcome(device, stream, hello)
         problem: str | None = None
         try:
@@ -234,6 +246,11 @@ class Link:
 
     def _control(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
         kind = message["type"]
+        if kind not in ("level", "event") and not self._others.allow():
+            raise PeerError(
+                "overloaded",
+                f"{self._session.who} sends more than {MAX_OTHERS_PER_S} {kind} messages a second",
+            )
         if kind == "health":
             stream.clock.report(message["time_ms"], _now_ms())
             self.send({"type": "ack", "health": message["n"]})
@@ -277,6 +294,11 @@ class Link:
             self._hub.drops["events"] += 1
             return
         offset_ms = stream.clock.offset_ms
+        age_ms = _now_ms() - message["start_ms"] - offset_ms
+        if not -MAX_JUMP_MS < age_ms < MAX_AGE_MS or message["end_ms"] - message["start_ms"] > MAX_JUMP_MS:
+            raise PeerError(
+                "bad_time", f"{self._session.who}: event from {message['start_ms']} to {message['end_ms']} ms"
+            )
         self._hub.pipeline.note(
             NewSound(
                 device=device.record.id,

@@ -79,12 +79,12 @@ class Conversations:
     ) -> list[Utterance]:
         conversation = await self._conversation(device, room, drafts[0].start_ms)
         keys = range(conversation.next_key, conversation.next_key + len(drafts))
-        assigned = conversation.book.add(
-            [
-                (key, draft.voice, (draft.end_ms - draft.start_ms) / 1000)
-                for key, draft in zip(keys, drafts, strict=True)
-            ]
-        )
+        voices = [
+            (key, draft.voice, (draft.end_ms - draft.start_ms) / 1000)
+            for key, draft in zip(keys, drafts, strict=True)
+        ]
+        # Clustering a long session anew takes a tenth of a second, in which packets come.
+        assigned = await asyncio.to_thread(conversation.book.add, voices)
         conversation.next_key = keys.stop
         changed = {
             conversation.ids[key]: label for key, label in assigned.changed.items() if key in conversation.ids
@@ -131,7 +131,11 @@ class Conversations:
 
     async def _refresh(self, conversation: Conversation, *, changed: bool) -> None:
         """Publish the session when its speakers are others than before."""
-        session = await self._store.session(conversation.session.id)
+        try:
+            session = await self._store.session(conversation.session.id)
+        except StoreError as problem:  # the words are stored; only the page's summary is older
+            self._warn("disk", str(problem))
+            return
         if session is None:
             return
         before = conversation.session

@@ -26,12 +26,11 @@ from minerva_hub.events import (
     DeviceRecord,
     EngineInfo,
     Gap,
-    GapRecorded,
     NewSound,
-    SoundHeard,
     Speaking,
 )
 from minerva_hub.pipeline.conversations import Conversations
+from minerva_hub.pipeline.notes import Notes
 from minerva_hub.pipeline.queue import Job, SegmentQueue
 from minerva_hub.pipeline.scribe import Written, write_down
 from minerva_hub.pipeline.stream import Clock, Stream
@@ -55,7 +54,7 @@ SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this 
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
 MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
 PACKETS_UNDER_WAY = 4000  # samples, 0.25 s: with audio always coming a little of it always waits
-MAX_NOTES = 1000  # gaps and sounds that wait for the database
+RETRIES_S = (0.5, 3.0)  # before a segment is given up: a recogniser that died is started again meanwhile
 
 EngineChoice = Callable[[], Engine]
 
@@ -94,7 +93,6 @@ class Pipeline:
         self._bank = bank
         self._choose_engine = engine or (lambda: choose_engine(config.transcribe))
         self._changed = changed
-        self._on_gap = on_gap
         self._queue = SegmentQueue()
         self._streams: dict[str, Stream] = {}
         self._by_ear: dict[Ear, Stream] = {}
@@ -106,7 +104,7 @@ class Pipeline:
         self._diarizer: Diarizer[Any] | None = None
         self._conversations = Conversations(store, bus, config.session, self._loaded_diarizer, self.warn)
         self._heard = asyncio.Event()
-        self._notes: asyncio.Queue[Gap | NewSound] = asyncio.Queue(MAX_NOTES)
+        self._notes = Notes(store, bus, self.warn, on_gap)
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -118,7 +116,7 @@ class Pipeline:
             ("detector", self._detect()),
             ("engines", self._load()),
             ("housekeeping", self._housekeep()),
-            ("notes", self._keep_notes()),
+            ("notes", self._notes.run()),
         ):
             self._tasks.append(asyncio.create_task(self._watched(name, coroutine), name=name))
 
@@ -128,6 +126,8 @@ class Pipeline:
             await coroutine
         except Exception:
             _log.exception("the pipeline's %s stopped", name)
+            if name == "engines" and "transcribe" in self._engines:
+                self._set_engine(msgspec.structs.replace(self._engines["transcribe"], state="error"))
             self.warn(name, f"The hub's {name} stopped after an internal error: see its log")
 
     async def stop(self) -> None:
@@ -148,7 +148,7 @@ class Pipeline:
         """What waits where."""
         return {
             "segments": len(self._queue),
-            "notes": self._notes.qsize(),
+            "notes": len(self._notes),
             "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
         }
 
@@ -157,7 +157,7 @@ class Pipeline:
         """Whether something that was heard is not judged or not written down yet."""
         waiting = bool(len(self._queue)) or bool(self._speaking)
         return waiting or any(
-            self._queue.pending(stream) or stream.ear.pending > PACKETS_UNDER_WAY
+            self._queue.pending(stream.device) or stream.ear.pending > PACKETS_UNDER_WAY
             for stream in self._streams.values()
         )
 
@@ -181,7 +181,11 @@ class Pipeline:
             stream.reconnected(time_ms, now_ms)
             return stream
         point = await self._store.resume(record.id, boot_id, 0)
-        if stream is not None and self._streams.get(record.id) is stream:
+        stream = self._streams.get(record.id)  # another connection may have opened one meanwhile
+        if stream is not None and stream.boot_id == boot_id:
+            stream.reconnected(time_ms, now_ms)
+            return stream
+        if stream is not None:
             self._close_stream(stream)
         offset_ms = now_ms - time_ms if point is None else point.clock_offset_ms
         stream = Stream(
@@ -212,10 +216,8 @@ class Pipeline:
 
     def note(self, what: Gap | NewSound) -> None:
         """Keep a gap or a sound; never blocks."""
-        try:
-            self._notes.put_nowait(what)
-        except asyncio.QueueFull:
-            self.drops["notes"] += 1
+        self._notes.put(what)
+        self.drops["notes"] = self._notes.dropped
 
     def disconnected(self, stream: Stream) -> None:
         """The device's connection ended; it may come back and go on."""
@@ -228,7 +230,9 @@ class Pipeline:
         if stream is not None:
             self._by_ear.pop(stream.ear, None)
             self._bank.close(stream.ear)
+            stream.removed = True
             self._idle(stream)
+        self._queue.forget(device)
 
     async def end_session(self, session_id: int) -> None:
         """The owner ends a conversation."""
@@ -261,13 +265,15 @@ class Pipeline:
             self._idle(stream)
         elif isinstance(event, SegmentEnded):
             self._speaks(stream, "transcribing", event.segment.start_ms)
-            lost = self._queue.put(stream, event.segment)
-            if lost is not None:
-                self._lose(stream, lost)
+            for lost in self._queue.put(stream, event.segment):
+                self._lose(lost)
         elif isinstance(event, Settled):
             self._queue.settle(stream, event.seq)
 
-    def _lose(self, stream: Stream, segment: Segment) -> None:
+    def _lose(self, job: Job) -> None:
+        stream, segment = job.stream, job.segment
+        if segment is None:
+            return
         self.drops["segments"] += 1
         packets = max(1, (segment.end_ms - segment.start_ms) // 60)
         self.note(
@@ -355,33 +361,48 @@ class Pipeline:
             ready.set()
             try:
                 while True:
-                    stream, job = await self._queue.take()
+                    job = await self._queue.take()
                     try:
-                        await self._do(stream, job, engine.info.name, thread, transcriber)
+                        await self._do(job, engine.info.name, thread, transcriber)
                     finally:
-                        self._queue.done(stream)
-                        if not self._queue.pending(stream):
-                            self._after(stream)
+                        self._queue.done(job.stream.device)
+                        if not self._queue.pending(job.stream.device):
+                            self._after(job.stream)
             finally:
                 transcriber.close()
 
-    async def _do(
-        self, stream: Stream, job: Job, engine: str, thread: ThreadPoolExecutor, transcriber: Transcriber
-    ) -> None:
-        written = Written((), 0.0)
-        if job.segment is not None:
-            try:
-                written = await asyncio.get_running_loop().run_in_executor(
-                    thread, write_down, job.segment, transcriber, self._loaded_diarizer()
-                )
-            except EngineError as problem:
-                # Said and counted, then on to the next: what an engine chokes on must not come back for ever.
-                self.drops["engine_errors"] += 1
-                self.warn("engine", f"{stream.room}: a stretch of speech was not written down: {problem}")
-        if written.drafts:
+    async def _do(self, job: Job, engine: str, thread: ThreadPoolExecutor, transcriber: Transcriber) -> None:
+        stream = job.stream
+        written = await self._written(job.segment, thread, transcriber, stream.room)
+        if written.drafts and not stream.removed:
             point = stream.point_at(job.settles)
             await self._conversations.add(stream.device, stream.room, engine, written.drafts, point)
         stream.settle(job.settles)
+
+    async def _written(
+        self, segment: Segment | None, thread: ThreadPoolExecutor, transcriber: Transcriber, room: str
+    ) -> Written:
+        """Write a segment down, trying again when an engine fails; then it is said, counted and given up."""
+        if segment is None:
+            return Written((), 0.0)
+        loop = asyncio.get_running_loop()
+        for pause_s in (*RETRIES_S, None):
+            try:
+                written = await loop.run_in_executor(
+                    thread, write_down, segment, transcriber, self._loaded_diarizer()
+                )
+            except Exception as problem:
+                if not isinstance(problem, EngineError | EngineUnavailableError):
+                    _log.exception("an engine failed on a segment of %s", room)
+                self.drops["engine_errors"] += 1
+                self.warn("engine", f"{room}: a stretch of speech could not be written down: {problem}")
+                if pause_s is not None:
+                    await asyncio.sleep(pause_s)
+            else:
+                self.warn("engine", None)
+                return written
+        self.drops["segments"] += 1  # what an engine chokes on must not come back for ever
+        return Written((), 0.0)
 
     def _after(self, stream: Stream) -> None:
         """No text of this stream is to come: the page's dots go, unless somebody speaks again."""
@@ -390,20 +411,6 @@ class Pipeline:
             self._idle(stream)
 
     # --- housekeeping ---------------------------------------------------------------------------------------
-
-    async def _keep_notes(self) -> None:
-        while True:
-            what = await self._notes.get()
-            try:
-                if isinstance(what, Gap):
-                    await self._store.add_gap(what)
-                    self._on_gap(what)
-                    self._bus.publish(GapRecorded(gap=what))
-                else:
-                    self._bus.publish(SoundHeard(sound=await self._store.add_sound(what)))
-            except StoreError as problem:
-                self.drops["notes"] += 1
-                self.warn("disk", str(problem))
 
     async def _housekeep(self) -> None:
         saved_s = time.monotonic()
@@ -428,7 +435,7 @@ class Pipeline:
 
     def _has_text_to_come(self, device: str) -> bool:
         stream = self._streams.get(device)
-        return stream is not None and (device in self._speaking or self._queue.pending(stream))
+        return stream is not None and (device in self._speaking or self._queue.pending(device))
 
     async def _save_resume_points(self) -> None:
         for stream in tuple(self._streams.values()):

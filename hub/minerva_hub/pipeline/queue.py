@@ -1,4 +1,4 @@
-"""From the speech detector to the transcribers: in order within a stream, fair between streams."""
+"""From the speech detector to the transcribers: in order within a device, fair between devices."""
 
 from __future__ import annotations
 
@@ -8,83 +8,115 @@ from collections import deque
 from minerva_hub.pipeline.stream import Stream
 from minerva_hub.segment import Segment
 
-MAX_WAITING = 64  # segments of one stream: with the usual five seconds each, five minutes behind
+MAX_WAITING = 64  # segments of one device: with the usual five seconds each, five minutes behind
+MAX_SAMPLES = 32 << 20  # of all devices, 64 MB
 
 
 class Job:
-    """A segment that waits to be written down, and the packet that it settles."""
+    """A segment that waits to be written down, or None, and the packet of its stream that it settles."""
 
-    __slots__ = ("segment", "settles")
+    __slots__ = ("segment", "settles", "stream")
 
-    def __init__(self, segment: Segment | None, settles: int) -> None:
+    def __init__(self, stream: Stream, segment: Segment | None, settles: int) -> None:
+        self.stream = stream
         self.segment = segment
         self.settles = settles
 
 
 class SegmentQueue:
-    """Jobs by stream. A stream's jobs are done one after the other, streams take turns.
+    """Jobs by device. A device's jobs are done one after the other, devices take turns.
 
-    When one stream has too many, its oldest is dropped and handed back, so that another is not disturbed.
+    When a device has too many, or all together hold too much sound, the oldest of the device with the most is
+    dropped and handed back, so that another is not disturbed.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING, max_samples: int = MAX_SAMPLES) -> None:
         self.dropped = 0
         self._max = max_waiting
-        self._jobs: dict[Stream, deque[Job]] = {}
-        self._turns: deque[Stream] = deque()
-        self._busy: set[Stream] = set()
+        self._max_samples = max_samples
+        self._samples: dict[str, int] = {}
+        self._jobs: dict[str, deque[Job]] = {}
+        self._turns: deque[str] = deque()
+        self._busy: set[str] = set()
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
-        """Segments that wait."""
+        """Jobs that wait."""
         return sum(len(jobs) for jobs in self._jobs.values())
 
-    def pending(self, stream: Stream) -> bool:
-        """Whether a segment of this stream waits or is being written down."""
-        return stream in self._busy or bool(self._jobs.get(stream))
+    def pending(self, device: str) -> bool:
+        """Whether a segment of this device waits or is being written down."""
+        return device in self._busy or bool(self._jobs.get(device))
 
-    def put(self, stream: Stream, segment: Segment) -> Segment | None:
-        """Queue a segment; returns the one that was dropped for it, if any."""
-        jobs = self._jobs.setdefault(stream, deque())
-        jobs.append(Job(segment, segment.last_seq))
-        lost = None
-        if len(jobs) > self._max:
-            oldest = jobs[0]
-            lost = oldest.segment
-            jobs.popleft()
-            self.dropped += 1
-        self._offer(stream)
+    def put(self, stream: Stream, segment: Segment) -> list[Job]:
+        """Queue a segment; returns what was dropped for it."""
+        device = stream.device
+        self._add(Job(stream, segment, segment.last_seq))
+        lost = []
+        if len(self._jobs[device]) > self._max:
+            lost.append(self._drop_oldest(device))
+        while sum(self._samples.values()) > self._max_samples:
+            lost.append(self._drop_oldest(max(self._samples, key=lambda name: self._samples[name])))
         return lost
 
     def settle(self, stream: Stream, seq: int) -> None:
         """Everything up to `seq` is not speech: settled at once, or after the segments before it."""
-        jobs = self._jobs.get(stream)
-        if jobs:
+        jobs = self._jobs.get(stream.device)
+        if jobs and jobs[-1].stream is stream:
             jobs[-1].settles = seq
-        elif stream not in self._busy:
-            stream.settle(seq)
+        elif jobs or stream.device in self._busy:
+            self._add(Job(stream, None, seq))
         else:
-            self._jobs.setdefault(stream, deque()).append(Job(None, seq))
-            self._offer(stream)
+            stream.settle(seq)
 
-    async def take(self) -> tuple[Stream, Job]:
-        """The next job; `done` must follow before the stream's next one is handed out."""
+    def forget(self, device: str) -> None:
+        """Drop what waits of a device that was removed."""
+        self._jobs.pop(device, None)
+        self._samples.pop(device, None)
+        if device in self._turns:
+            self._turns.remove(device)
+
+    async def take(self) -> Job:
+        """The next job; `done` must follow before the device's next one is handed out."""
         while not self._turns:
             self._wake.clear()
             await self._wake.wait()
-        stream = self._turns.popleft()
-        self._busy.add(stream)
-        return stream, self._jobs[stream].popleft()
+        device = self._turns.popleft()
+        self._busy.add(device)
+        return self._pop(device)
 
-    def done(self, stream: Stream) -> None:
+    def done(self, device: str) -> None:
         """A job was finished, or given up."""
-        self._busy.discard(stream)
-        if self._jobs.get(stream):
-            self._offer(stream)
+        self._busy.discard(device)
+        if self._jobs.get(device):
+            self._offer(device)
         else:
-            self._jobs.pop(stream, None)
+            self._jobs.pop(device, None)
+            self._samples.pop(device, None)
 
-    def _offer(self, stream: Stream) -> None:
-        if stream not in self._busy and stream not in self._turns:
-            self._turns.append(stream)
+    def _add(self, job: Job) -> None:
+        device = job.stream.device
+        self._jobs.setdefault(device, deque()).append(job)
+        self._samples[device] = self._samples.get(device, 0) + _size(job)
+        self._offer(device)
+
+    def _pop(self, device: str) -> Job:
+        job = self._jobs[device].popleft()
+        self._samples[device] -= _size(job)
+        return job
+
+    def _drop_oldest(self, device: str) -> Job:
+        self.dropped += 1
+        job = self._pop(device)
+        if not self._jobs[device] and device in self._turns:
+            self._turns.remove(device)
+        return job
+
+    def _offer(self, device: str) -> None:
+        if device not in self._busy and device not in self._turns:
+            self._turns.append(device)
             self._wake.set()
+
+
+def _size(job: Job) -> int:
+    return 0 if job.segment is None else len(job.segment.pcm)

@@ -14,6 +14,10 @@ from minerva_hub.segment import Ear
 BACKWARDS_MS = 100  # a device's clock and its sample counter may disagree by a few frames
 DRIFT_MS = 50  # a clock correction smaller than this is not worth a seam in the timeline
 DRIFT_MAX_MS = 1000  # one larger than this is made even while the gate stays open
+REPORTS_MS = 60_000  # reports older than this to twice this say nothing about the clock as it is
+MIN_REPORTS = 3
+MAX_JUMP_MS = 86_400_000  # a device's clock a day off what it was is wrong, not slow
+MAX_AGE_MS = 30 * MAX_JUMP_MS  # what a ring may hold after a long outage; anything older is a mistake
 
 
 class Clock:
@@ -26,12 +30,33 @@ class Clock:
     def __init__(self, offset_ms: int, time_ms: int) -> None:
         self.offset_ms = offset_ms
         self._last_ms = time_ms
-        self._best: int | None = None
+        self._best: int | None = None  # of the reports since _since_ms
+        self._before: int | None = None  # of those in the span before
+        self._since_ms = 0
+        self._count = 0
 
     def report(self, time_ms: int, now_ms: int) -> None:
-        """The device said at `now_ms` UTC that its clock is at `time_ms`; the quickest report counts."""
+        """The device said at `now_ms` UTC that its clock is at `time_ms`; the quickest report counts.
+
+        PeerError bad_time: a day or more from what it said before.
+        """
         offset = now_ms - time_ms
+        if abs(offset - self.offset_ms) > MAX_JUMP_MS:
+            raise PeerError(
+                "bad_time",
+                f"device time {time_ms} ms is {abs(offset - self.offset_ms)} ms from the clock so far;"
+                f" {MAX_JUMP_MS} ms are allowed within a connection",
+            )
+        if abs(now_ms - self._since_ms) > REPORTS_MS:
+            self._before, self._best, self._since_ms, self._count = self._best, None, now_ms, 0
+        self._count += 1
         self._best = offset if self._best is None else min(self._best, offset)
+
+    def restart(self, time_ms: int, now_ms: int) -> None:
+        """A new connection's hello: forget earlier reports; a clock that is a day off is taken as it is."""
+        self._before, self._best, self._since_ms, self._count = None, None, now_ms, 0
+        if abs(now_ms - time_ms - self.offset_ms) > MAX_JUMP_MS:
+            self.offset_ms, self._last_ms = now_ms - time_ms, time_ms
 
     def unwrap(self, time_u32: int) -> int:
         """A packet's u32 time -> milliseconds since boot, as near as possible to the last one seen."""
@@ -40,13 +65,16 @@ class Clock:
 
     def correct(self, *, pause: bool) -> None:
         """Take over what the reports say when it differs enough."""
-        if self._best is None:
-            return
-        error = abs(self._best - self.offset_ms)
-        if error > (DRIFT_MS if pause else DRIFT_MAX_MS):
-            self.offset_ms = self._best
-        if pause:
-            self._best = None  # the crystal's temperature changes: begin to look anew
+        if self._best is None or self._count < MIN_REPORTS:
+            return  # one report may have come late
+        if self._before is None:
+            if not pause:
+                return
+            best = self._best
+        else:
+            best = min(self._best, self._before)
+        if abs(best - self.offset_ms) > (DRIFT_MS if pause else DRIFT_MAX_MS):
+            self.offset_ms = best
 
 
 class Stream:
@@ -68,6 +96,7 @@ class Stream:
         self.accepted_seq: int | None = None
         self.duplicates = 0
         self.connected = True
+        self.removed = False  # its device is not registered any more: nothing of it is written down
         self.offline_since_s = 0.0
         self.max_pending: int | None = None  # samples, while the devices together have too much waiting
         self._lead_ms = lead_ms
@@ -91,7 +120,7 @@ class Stream:
         """The same boot connected again and will send from the resume point."""
         self.connected = True
         self._newest_seq = None
-        self.clock.report(time_ms, now_ms)
+        self.clock.restart(time_ms, now_ms)
 
     def resume_point(self) -> ResumePoint | None:
         """What the database should keep, None while nothing is settled."""
@@ -148,7 +177,7 @@ class Stream:
         offset = self.clock.offset_ms
         gaps = self._gap_before(seq, step, start + offset)
         fresh = self._end_ms is None
-        self._end_ms = end
+        self._end_ms = end if self._end_ms is None else max(self._end_ms, end)
         self.accepted_seq = seq
         room = self.max_pending is None or self.ear.pending < self.max_pending
         if not (
@@ -176,6 +205,10 @@ class Stream:
                 f" at most {BACKWARDS_MS} ms back are allowed",
             )
         ahead = end + self.clock.offset_ms - now_ms
+        if ahead < -MAX_AGE_MS:
+            raise PeerError(
+                "bad_time", f"{self.device}: packet of {-ahead} ms ago; {MAX_AGE_MS} ms are allowed"
+            )
         if ahead > self._lead_ms:
             raise PeerError(
                 "too_fast",

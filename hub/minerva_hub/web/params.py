@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from minerva_hub.events import DeviceInfo, Gap, Mode, Record, Session, Sound, Ut
 from minerva_hub.web.problems import ApiError
 
 MAX_BODY = 4096  # bytes; the largest body we take is {"mode": "features"}
+BODY_S = 10.0  # a body of a few hundred bytes is there at once
 T = TypeVar("T")
 
 Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_000, description="Unix milliseconds UTC")]
@@ -155,11 +157,17 @@ def parse_path(request: web.Request, kind: type[T]) -> T:
 async def parse_body(request: web.Request, kind: type[T]) -> T:
     """The JSON body as `kind`; raises ApiError 400 or 413."""
     raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            size = request.content_length or len(raw)
-            raise ApiError(413, "body_size", f"body of {size} bytes exceeds the {MAX_BODY}-byte limit")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > MAX_BODY:
+                    size = request.content_length or len(raw)
+                    raise ApiError(
+                        413, "body_size", f"body of {size} bytes exceeds the {MAX_BODY}-byte limit"
+                    )
+    except TimeoutError:
+        raise ApiError(408, "body_time", f"the body was not complete within {BODY_S:g} s") from None
     try:
         return msgspec.json.decode(bytes(raw) or b"{}", type=kind)
     except msgspec.ValidationError as error:
