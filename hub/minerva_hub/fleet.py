@@ -65,6 +65,15 @@ class Device:
             and (wished in AUDIO_MODES or wished is None)
         )
 
+    def may_be_heard(self) -> bool:
+        """Whether the mode in force, as reported and as wished, allows levels and events."""
+        return (
+            self.info.mute == "off"
+            and not self.record.muted
+            and self.info.mode != "mute"
+            and self.record.mode != "mute"
+        )
+
     async def wait(self, until: Callable[[DeviceInfo], bool]) -> bool:
         """Wait until `info` is as asked; False when that takes longer than ANSWER_S."""
         try:

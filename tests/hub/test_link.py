@@ -306,6 +306,46 @@ async def test_levels_go_out_and_too_many_are_dropped(hub: tuple[Hub, str], peer
     assert 5 <= len(levels) < 40
 
 
+async def test_nothing_heard_under_a_mute_is_shown_or_kept(hub: tuple[Hub, str], peer: Any) -> None:
+    link = await peer()
+    await link.hello(mute="button")
+    with hub[0].bus.subscribe() as events:
+        await link.say({"type": "level", "time_ms": 1000, "rms_db": -60, "peak_db": -50})
+        await link.say({"type": "event", "label": "loud_sound", "score": 1, "start_ms": 900, "end_ms": 950})
+        await until(lambda: hub[0].health().drops.get("muted_events"))
+        events.close()
+        assert not [event async for event in events if isinstance(event, Level)]
+    assert await hub[0].store.sounds() == []
+
+
+async def test_the_resume_point_is_stored_with_the_words(tmp_path: Path, speech: np.ndarray) -> None:
+    async with a_hub(tmp_path) as (hub, address), aiohttp.ClientSession() as session:
+        with hub.bus.subscribe() as events:
+            link = await LinkPeer(session, address).connect()
+            await link.hello(time_ms=600_000)
+            await link.stream(speech)
+            await link.stream(np.zeros(32_000, np.int16))
+            heard = await anext(e async for e in events if isinstance(e, UtteranceAdded))
+            kept = await hub.store.resume("kitchen", "00112233445566ff", 0)
+    assert kept is not None
+    assert heard.utterance.end_ms <= kept.end_ms <= heard.utterance.end_ms + 1000
+    assert kept.seq == (kept.end_ms - kept.clock_offset_ms - 1000) // 60 - 1
+
+
+async def test_packets_sent_again_are_counted_where_the_owner_sees_it(
+    hub: tuple[Hub, str], peer: Any
+) -> None:
+    link = await peer()
+    await link.hello()
+    for _ in range(3):
+        await link.send(QUIET)
+    await link.hear("ack")
+    again = await peer()
+    await again.hello()
+    await again.send(QUIET)
+    await until(lambda: hub[0].health().drops.get("duplicates") == 1)
+
+
 async def test_a_sound_event_is_stored_at_its_true_time(hub: tuple[Hub, str], peer: Any) -> None:
     link = await peer()
     await link.hello()

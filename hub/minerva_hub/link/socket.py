@@ -279,6 +279,9 @@ class Link:
         if not self._levels.allow():
             self._hub.drops["levels"] += 1
             return
+        if not device.may_be_heard():
+            self._hub.drops["muted_levels"] += 1  # it was under way when the mute came
+            return
         stream.clock.report(message["time_ms"], _now_ms())
         self._hub.bus.publish(
             Level(
@@ -292,6 +295,9 @@ class Link:
     def _event(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
         if not self._events.allow():
             self._hub.drops["events"] += 1
+            return
+        if not device.may_be_heard():
+            self._hub.drops["muted_events"] += 1
             return
         offset_ms = stream.clock.offset_ms
         age_ms = _now_ms() - message["start_ms"] - offset_ms

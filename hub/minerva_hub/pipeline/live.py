@@ -211,6 +211,9 @@ class Pipeline:
             self.note(gap)
         if not taken:
             self.drops["packets"] += 1
+        if stream.duplicates:
+            self.drops["duplicates"] += stream.duplicates
+            stream.duplicates = 0
         self._heard.set()
         return taken
 

@@ -87,14 +87,17 @@ class StopWatch(EarBank):
 
     def step(self, rounds: int = 64) -> list[tuple[Ear, EarEvent]]:
         """Judge, then look at the watch."""
-        newest = {ear: waiting[-1][1] for ear, waiting in self.arrived.items() if waiting}
+        asked = {*self._woken, *self._active}
+        # The oldest packet that was not judged before this step: an upper bound, as it may be a later one
+        # that completes the hangover.
+        oldest = {ear: waiting[0][1] for ear in asked if (waiting := self.arrived.get(ear))}
         heard = super().step(rounds)
         now = time.monotonic()
         for ear, event in heard:
             if isinstance(event, SegmentEnded):
-                self.ended.append((ear, event.segment.start_ms, newest.get(ear, now)))
-        for ear, waiting in self.arrived.items():
-            decided = ear.decided_seq
+                self.ended.append((ear, event.segment.start_ms, oldest.get(ear, now)))
+        for ear in asked:
+            waiting, decided = self.arrived.get(ear), ear.decided_seq
             while waiting and decided is not None and waiting[0][0] <= decided:
                 self.waits_s.append(now - waiting.popleft()[1])
                 self.decided_ears.add(ear)
@@ -164,4 +167,4 @@ async def measure(setup: Setup) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=Setup)))
+    app.run_loop(measure(msgspec.json.decode(sys.argv[1], type=Setup)))
