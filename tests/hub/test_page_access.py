@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from conftest import Watched
 from minerva_hub.events import Gap, NewSound, Speaking
 from playwright.async_api import expect
+from watched_page import Watched
 from web_fakes import TestHub, device, health, now_ms
 
 pytestmark = pytest.mark.browser

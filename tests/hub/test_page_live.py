@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from conftest import Watched
 from minerva_hub.events import (
     EngineInfo,
     Gap,
@@ -21,6 +20,7 @@ from minerva_hub.events import (
     Speaking,
 )
 from playwright.async_api import expect
+from watched_page import Watched
 from web_fakes import READY, TestHub, device, health, now_ms
 
 pytestmark = pytest.mark.browser

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from conftest import Watched
 from minerva_hub.events import Session
 from playwright.async_api import expect
+from watched_page import Watched
 from web_fakes import DAY_MS, TestHub, device, now_ms
 
 pytestmark = pytest.mark.browser
