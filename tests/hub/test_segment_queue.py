@@ -57,6 +57,18 @@ async def test_a_stream_has_one_job_at_a_time() -> None:
     assert (await take(queue))[1].segment.last_seq == 2
 
 
+async def test_what_comes_while_a_stream_has_its_turn_waits_for_the_next() -> None:
+    queue, stream = SegmentQueue(), Stream("a")
+    queue.put(stream, segment(1))
+    await take(queue)
+    queue.put(stream, segment(2))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await queue.take()
+    queue.done(stream.device)
+    assert (await take(queue))[1].segment.last_seq == 2
+
+
 async def test_the_oldest_is_handed_back_when_there_are_too_many() -> None:
     queue, stream = SegmentQueue(max_waiting=2), Stream("a")
     assert queue.put(stream, segment(1)) == []
