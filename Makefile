@@ -35,7 +35,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@if [ -f scripts/lint-device.sh ]; then sh scripts/lint-device.sh; fi
+	@if [ -f scripts/lint-device.sh ]; then PYTHON=$(BIN)/python sh scripts/lint-device.sh; fi
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
