@@ -21,7 +21,7 @@ from aiohttp import web
 from minerva_hub import link, sse
 from minerva_hub import web as page
 from minerva_hub.bus import Bus
-from minerva_hub.config import HubConfig
+from minerva_hub.config import HubConfig, is_loopback
 from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
 from minerva_hub.fleet import Fleet
@@ -32,8 +32,6 @@ from minerva_hub.store import Store
 from minerva_hub.transcribe import Engine
 
 _log = logging.getLogger(__name__)
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Commands:
@@ -83,7 +81,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
     bus = Bus()
     fleet = Fleet(store, bus)
     own_warnings: dict[str, str] = {}
-    if config.server.host not in LOOPBACK:
+    if not is_loopback(config.server.host):
         own_warnings["open"] = (
             f"Listening on {config.server.host} without encryption: anybody on this network can hear"
         )

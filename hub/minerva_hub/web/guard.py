@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from yarl import URL
 
+from minerva_hub.config import is_loopback
 from minerva_hub.web.problems import ApiError, Handler
 
 CSP = (
@@ -30,16 +31,6 @@ HEADERS = {
 }
 DEVICE_LINK = "/link"  # devices show their token and reach the hub by whatever name they were given
 SAFE = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a bind address can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_address(host: str) -> bool:
