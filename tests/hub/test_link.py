@@ -452,7 +452,7 @@ async def test_a_device_removed_while_it_says_hello_is_not_let_in(
 async def test_a_recogniser_that_fails_is_asked_again(
     tmp_path: Path, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minerva_hub.pipeline.live.RETRIES_S", (0.01, 0.01))
+    monkeypatch.setattr("minerva_hub.pipeline.workers.RETRIES_S", (0.01, 0.01))
     engine = DigestEngine()
     engine.failures = 2
     async with a_hub(tmp_path, engine) as (hub, address), aiohttp.ClientSession() as session:

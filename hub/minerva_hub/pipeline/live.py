@@ -12,16 +12,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 
 from minerva_hub.bus import Bus
 from minerva_hub.config import HubConfig
-from minerva_hub.diarize import Diarizer, choose_diarizer
-from minerva_hub.errors import EngineError, EngineUnavailableError, StoreError
+from minerva_hub.errors import StoreError
 from minerva_hub.events import (
     DeviceRecord,
     EngineInfo,
@@ -32,20 +29,19 @@ from minerva_hub.events import (
 from minerva_hub.pipeline.conversations import Conversations
 from minerva_hub.pipeline.notes import Notes
 from minerva_hub.pipeline.queue import Job, SegmentQueue
-from minerva_hub.pipeline.scribe import Written, write_down
 from minerva_hub.pipeline.stream import Clock, Stream
+from minerva_hub.pipeline.workers import Workers
 from minerva_hub.segment import (
     Ear,
     EarBank,
     EarEvent,
-    Segment,
     SegmentEnded,
     Settled,
     SpeechBegan,
     SpeechDropped,
 )
 from minerva_hub.store import Store
-from minerva_hub.transcribe import Engine, Transcriber, choose_engine
+from minerva_hub.transcribe import Engine, choose_engine
 
 ROUNDS = 8  # windows of each stream in one go: a burst that is sent again must not hold up the event loop
 STEP_S = 0.025  # the detector's pace: adds at most this to the latency, and fills its batches
@@ -54,7 +50,6 @@ SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this 
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
 MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
 PACKETS_UNDER_WAY = 4000  # samples, 0.25 s: with audio always coming a little of it always waits
-RETRIES_S = (0.5, 3.0)  # before a segment is given up: a recogniser that died is started again meanwhile
 
 EngineChoice = Callable[[], Engine]
 
@@ -63,12 +58,6 @@ _log = logging.getLogger(__name__)
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _close_unused(opening: Future[Transcriber]) -> None:
-    """A transcriber whose loading ended after the hub had been told to stop."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
 
 
 class Pipeline:
@@ -91,7 +80,6 @@ class Pipeline:
         self._store = store
         self._bus = bus
         self._bank = bank
-        self._choose_engine = engine or (lambda: choose_engine(config.transcribe))
         self._changed = changed
         self._queue = SegmentQueue()
         self._streams: dict[str, Stream] = {}
@@ -101,8 +89,19 @@ class Pipeline:
         self._engines: dict[str, EngineInfo] = {
             "speech": EngineInfo(stage="speech", name="silero-vad", state="ready", reason="built in")
         }
-        self._diarizer: Diarizer[Any] | None = None
-        self._conversations = Conversations(store, bus, config.session, self._loaded_diarizer, self.warn)
+        self._conversations = Conversations(
+            store, bus, config.session, lambda: self._workers.diarizer(), self.warn
+        )
+        self._workers = Workers(
+            config,
+            self._queue,
+            engine or (lambda: choose_engine(config.transcribe)),
+            add=self._conversations.add,
+            show=self._set_engine,
+            warn=self.warn,
+            after=self._after,
+            drops=self.drops,
+        )
         self._heard = asyncio.Event()
         self._notes = Notes(store, bus, self.warn, on_gap)
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,7 +113,7 @@ class Pipeline:
         await self._conversations.end_left_open()
         for name, coroutine in (
             ("detector", self._detect()),
-            ("engines", self._load()),
+            ("engines", self._workers.run()),
             ("housekeeping", self._housekeep()),
             ("notes", self._notes.run()),
         ):
@@ -137,6 +136,7 @@ class Pipeline:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        await self._notes.drain()
         await self._conversations.end_all()
         await self._save_resume_points()
 
@@ -324,88 +324,6 @@ class Pipeline:
         if info.state != "loading":
             _log.info("%s: %s (%s). %s", info.stage, info.name, info.state, info.reason)
         self._changed()
-
-    def _loaded_diarizer(self) -> Diarizer[Any]:
-        if self._diarizer is None:
-            raise RuntimeError("the diarizer is loaded before the first worker starts")
-        return self._diarizer
-
-    async def _load(self) -> None:
-        """Choose and load the engines, then let the workers begin."""
-        try:
-            engine = await asyncio.to_thread(self._choose_engine)
-            final = engine.info
-            self._set_engine(msgspec.structs.replace(final, state="loading"))
-            self._diarizer = await asyncio.to_thread(choose_diarizer, self._config.diarize)
-            self._set_engine(self._diarizer.info)
-            async with asyncio.TaskGroup() as workers:
-                ready: list[asyncio.Event] = []
-                for number in range(self._config.transcribe.workers):
-                    ready.append(asyncio.Event())
-                    workers.create_task(self._work(number, engine, ready[-1]))
-                for event in ready:
-                    await event.wait()
-                self._set_engine(final)
-        except* (EngineUnavailableError, EngineError) as problems:
-            text = "; ".join(str(problem) for problem in problems.exceptions)
-            name = self._engines["transcribe"].name if "transcribe" in self._engines else "none"
-            self._set_engine(EngineInfo(stage="transcribe", name=name, state="error", reason=text))
-            self.warn("engine", f"Nothing is written down: {text}")
-
-    async def _work(self, number: int, engine: Engine, ready: asyncio.Event) -> None:
-        """One transcriber with its own thread: loads, then takes segments for ever."""
-        with ThreadPoolExecutor(1, thread_name_prefix=f"transcriber-{number}") as thread:
-            opening = thread.submit(engine.open)
-            try:
-                transcriber = await asyncio.wrap_future(opening)
-            except asyncio.CancelledError:
-                opening.add_done_callback(_close_unused)
-                raise
-            ready.set()
-            try:
-                while True:
-                    job = await self._queue.take()
-                    try:
-                        await self._do(job, engine.info.name, thread, transcriber)
-                    finally:
-                        self._queue.done(job.stream.device)
-                        if not self._queue.pending(job.stream.device):
-                            self._after(job.stream)
-            finally:
-                transcriber.close()
-
-    async def _do(self, job: Job, engine: str, thread: ThreadPoolExecutor, transcriber: Transcriber) -> None:
-        stream = job.stream
-        written = await self._written(job.segment, thread, transcriber, stream.room)
-        if written.drafts and not stream.removed:
-            point = stream.point_at(job.settles)
-            await self._conversations.add(stream.device, stream.room, engine, written.drafts, point)
-        stream.settle(job.settles)
-
-    async def _written(
-        self, segment: Segment | None, thread: ThreadPoolExecutor, transcriber: Transcriber, room: str
-    ) -> Written:
-        """Write a segment down, trying again when an engine fails; then it is said, counted and given up."""
-        if segment is None:
-            return Written((), 0.0)
-        loop = asyncio.get_running_loop()
-        for pause_s in (*RETRIES_S, None):
-            try:
-                written = await loop.run_in_executor(
-                    thread, write_down, segment, transcriber, self._loaded_diarizer()
-                )
-            except Exception as problem:
-                if not isinstance(problem, EngineError | EngineUnavailableError):
-                    _log.exception("an engine failed on a segment of %s", room)
-                self.drops["engine_errors"] += 1
-                self.warn("engine", f"{room}: a stretch of speech could not be written down: {problem}")
-                if pause_s is not None:
-                    await asyncio.sleep(pause_s)
-            else:
-                self.warn("engine", None)
-                return written
-        self.drops["segments"] += 1  # what an engine chokes on must not come back for ever
-        return Written((), 0.0)
 
     def _after(self, stream: Stream) -> None:
         """No text of this stream is to come: the page's dots go, unless somebody speaks again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from minerva_hub.bus import Bus
 from minerva_hub.errors import StoreError
@@ -14,6 +15,7 @@ from minerva_hub.store import Store
 MAX_OF_DEVICE = 100  # notes that wait; a device makes a few an hour, unless it loses every other packet
 TOGETHER = 64  # written at once: they share a transaction
 RETRY_S = 2.0
+DRAIN_S = 2.0
 
 Note = Gap | NewSound
 
@@ -71,6 +73,13 @@ class Notes:
                 batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
                 await asyncio.gather(*(self._keep(note) for note in batch))
                 self._of_device -= Counter(note.device for note in batch)
+
+    async def drain(self) -> None:
+        """The hub stops: write what waits, if that can be done soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._waiting:
+                    await self._keep(self._waiting.popleft())
 
     async def _keep(self, note: Note) -> None:
         while True:

@@ -69,7 +69,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
         pcm = np.frombuffer(body, "<i2")
         try:
-            answer = decode(decoder, pcm) if len(pcm) >= RATE // 20 else Answer()
+            # Digital silence has no spectrum: what the recogniser makes of it is chance.
+            answer = decode(decoder, pcm) if len(pcm) >= RATE // 20 and pcm.any() else Answer()
         except RuntimeError as error:
             answer = Answer(error=f"pocketsphinx: {error}")
             decoder = Decoder(**SETTINGS)
