@@ -27,8 +27,10 @@ def test_every_pure_subject_has_checks() -> None:
         "privacy_checks",
         "recorder_checks",
         "ring_checks",
+        "session_checks",
         "settings_checks",
         "websocket_checks",
+        "wire_checks",
     }
 
 
