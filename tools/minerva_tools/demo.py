@@ -15,6 +15,7 @@ import wave
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,7 @@ READY_S = 90.0  # for engines to load on a slow machine
 SETTLE_S = 60.0  # for the last words to be written down
 WELCOME_S = 30.0
 CEILING = "speech"
+MAX_ID = 32  # as in docs/protocol.md
 
 Say = Callable[[str], None]
 
@@ -241,11 +243,13 @@ async def _all_written(hub: Hub) -> None:
 
 
 def _device_ids(conversation: Conversation) -> dict[str, str]:
-    """Room -> device id."""
-    return {
-        room: re.sub(r"[^a-z0-9]+", "-", room.lower()).strip("-")[:32] or f"room-{number}"
-        for number, room in enumerate(conversation.sound, 1)
-    }
+    """Room -> device id; rooms whose names would make the same one are numbered."""
+    ids: dict[str, str] = {}
+    for room in conversation.sound:
+        plain = re.sub(r"[^a-z0-9]+", "-", room.lower()).strip("-")[:MAX_ID].rstrip("-") or "room"
+        numbered = (f"{plain[: MAX_ID - len(end)]}{end}" for end in (f"-{n}" for n in count(2)))
+        ids[room] = next(id_ for id_ in chain((plain,), numbered) if id_ not in ids.values())
+    return ids
 
 
 def _watch(room: str, duration_s: float, begins: dict[str, float], say: Say) -> Callable[[str], None]:
