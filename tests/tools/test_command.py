@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import minerva_hub.app
 import pytest
+import typer
 from minerva_hub.config import HubConfig, load_config
 from minerva_hub.config.fields import settings
 from minerva_hub.errors import StoreFullError
+from minerva_tools import cli
+from rich.text import Text
 
 Minerva = Callable[..., tuple[int, str, str]]
 
@@ -35,6 +38,36 @@ def test_version(minerva: Minerva) -> None:
 def test_every_command_explains_itself(minerva: Minerva, command: str) -> None:
     code, out, _ = minerva(command, "--help")
     assert code == 0 and f"minerva {command}" in out
+
+
+def commands(command: Any, path: str = "minerva") -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from commands(sub, f"{path} {name}")
+
+
+def test_no_help_loses_what_stands_in_brackets() -> None:
+    """Help is read as rich's markup, which eats `[server]` as a style unless the bracket is escaped."""
+    found = list(commands(typer.main.get_command(cli.app)))
+    assert "minerva device add" in dict(found)
+    for path, command in found:
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params)):
+            written = (text or "").replace("\\[", "[")
+            assert Text.from_markup(text or "").plain == written, f"{path}: {text}"
+
+
+def test_the_help_of_device_add_names_the_section(minerva: Minerva) -> None:
+    assert "else from [server]." in minerva("device", "add", "--help")[1]
+
+
+@pytest.mark.parametrize("seed", ["-3", "many"])
+def test_a_seed_that_cannot_be_is_refused_by_the_option(minerva: Minerva, tmp_path: Path, seed: str) -> None:
+    (tmp_path / "script.txt").write_text("A: Good morning.\n")
+    code, _, err = minerva("demo", "--once", "--script", "script.txt", "--seed", seed)
+    assert code == 2 and "'--seed'" in err
+    render = [sys.executable, "-m", "minerva_tools.render", "--script", "script.txt", "--out", "out"]
+    done = subprocess.run([*render, "--seed", seed], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "'--seed'" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_help_does_not_load_the_hub() -> None:

@@ -98,5 +98,43 @@ def test_an_address_that_no_device_can_use(minerva: Minerva, tmp_path: Path) -> 
     code, out, err = minerva("device", "add", "kitchen", "--server-port", "0")
     assert (code, out) == (1, "") and "--url" in err
     assert not (tmp_path / "store").exists()
-    given = minerva("device", "add", "kitchen", "--server-port", "0", "--url", "wss://hub.local:8484/link")
-    assert json.loads(given[1])["url"] == "wss://hub.local:8484/link"
+    given = minerva("device", "add", "kitchen", "--server-port", "0", "--url", "ws://127.0.0.1:8500/link")
+    assert json.loads(given[1])["url"] == "ws://127.0.0.1:8500/link"
+
+
+def test_an_encrypted_address_takes_the_authority_to_trust(minerva: Minerva, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    trust = ("--url", "wss://hub.local/link", "--ca", "ca.pem")
+    own = device_settings.parse(minerva("device", "add", "kitchen", *trust)[1])
+    _, hub_id = registered(tmp_path / "store")
+    assert (own.url, own.server_name) == ("wss://hub.local/link", f"{hub_id}.minerva")
+    assert own.ca == (tmp_path / "ca.pem").read_text()
+    _, out, _ = minerva("device", "add", "attic", *trust, "--server-name", "hub.local")
+    proxied = device_settings.parse(out)
+    assert proxied.server_name == "hub.local"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--board", "nonsense"], ["'nonsense'", "devkitc1_inmp441, virtual, xiao_s3_inmp441"]),
+        (["--board", "../evil"], ["board is '../evil'", "a module in boards/"]),
+        (["--board", "__init__"], ["'__init__'", "devkitc1_inmp441"]),
+        (["--url", "http://x"], ["url is 'http://x'", "wss:// or ws://"]),
+        (["--url", ""], ["url is ''", "wss:// or ws://"]),
+        (["--url", "ws://192.168.1.5:8484/link"], ["url is 'ws://192.168.1.5:8484/link'", "beyond loopback"]),
+        (["--url", "wss://hub.local/link"], ["ca is empty", "--ca FILE"]),
+        (["--url", "wss://hub.local/link", "--ca", "none.pem"], ["--ca none.pem", "cannot be read"]),
+        (
+            ["--server-host", "192.168.1.5", "--server-insecure-lan"],
+            ["ws://192.168.1.5:8484", "beyond loopback"],
+        ),
+    ],
+)
+def test_settings_that_no_device_can_use_register_nothing(
+    minerva: Minerva, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    code, out, err = minerva("device", "add", "kitchen", *arguments)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "store").exists()

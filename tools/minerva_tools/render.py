@@ -207,7 +207,7 @@ def main(
     script: Annotated[Path, typer.Option(help="the conversation; its format stands in minerva_tools.script")],
     out: Annotated[Path, typer.Option(help="folder for a FLAC per room and reference.json")],
     voices: Annotated[str, typer.Option(help="voices in order of appearance")] = "rms,slt,awb",
-    seed: Annotated[int, typer.Option(help="another seed gives other pauses, levels and noise")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another seed gives other pauses, levels and noise")] = 0,
 ) -> None:
     """Render a script as the sound in each room."""
     try:

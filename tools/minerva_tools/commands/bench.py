@@ -9,7 +9,7 @@ import typer
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]…", help="Benches; else all.", show_default=False)
+        list[str] | None, typer.Argument(metavar="NAME", help="Benches; else all.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
 ) -> None:

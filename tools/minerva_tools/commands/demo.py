@@ -22,7 +22,7 @@ def demo(
         Path | None, typer.Option(help="Conversation to render with flite instead of the bundled one.")
     ] = None,
     voices: Annotated[str, typer.Option(help="With --script: flite voices of its speakers.")] = "rms,slt,awb",
-    seed: Annotated[int, typer.Option(help="With --script: seed of its pauses and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="With --script: seed of its pauses and noise.")] = 0,
 ) -> None:
     """Start a hub with virtual devices that hear a conversation, and print the page's address."""
     if as_json and not once:

@@ -10,7 +10,8 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from minerva_hub.errors import UserError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ID = 32  # as in docs/protocol.md
 MAX_ROOM = 64  # a column of the page
+BOARD = "devkitc1_inmp441"
 
 app = typer.Typer(help="Register, list and remove devices.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="The device's name.", show_default=False)]
@@ -37,26 +39,36 @@ def add(
     room: Annotated[
         str | None, typer.Option(help="The room it hears; else its name.", show_default=False)
     ] = None,
-    board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = "devkitc1_inmp441",
+    board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = BOARD,
     url: Annotated[
         str | None,
-        typer.Option(help="The hub's address for the device; else from [server].", show_default=False),
+        typer.Option(help=r"The hub's address for the device; else from \[server].", show_default=False),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of the authority to trust, for wss:// only.", show_default=False),
+    ] = None,
+    server_name: Annotated[
+        str | None,
+        typer.Option(help="Name in the certificate of wss://; else the hub's own.", show_default=False),
     ] = None,
 ) -> None:
     """Register a device and print its settings.json with the token, which is shown this once."""
     device, place = device_id(name), _room(name if room is None else room)
-    address = url or _address(loaded.config)
-    token, hub_id = asyncio.run(_add(loaded.config, device, place))
-    settings = {
+    settings: dict[str, Any] = {
         "version": 1,
         "device": device,
         "board": board,
-        "url": address,
-        "server_name": f"{hub_id}.minerva",
-        "ca": "",
-        "token": token,
+        "url": _address(loaded.config) if url is None else url,
+        "server_name": "hub.minerva" if server_name is None else server_name,
+        "ca": "" if ca is None else _certificate(ca),
+        "token": "not given yet",
         "ceiling": "speech",
     }
+    _check(settings)  # before anything is registered
+    settings["token"], hub_id = asyncio.run(_add(loaded.config, device, place))
+    if server_name is None:
+        settings["server_name"] = f"{hub_id}.minerva"
     print(
         f"Device {device} is registered for the room {place!r}. Put this on it as settings.json; the token "
         "is not kept here and cannot be shown again:",
@@ -113,6 +125,31 @@ def _room(text: str) -> str:
     if not place or len(place) > MAX_ROOM or not place.isprintable():
         raise UserError(f"the room {text!r} is not 1 to {MAX_ROOM} printable characters")
     return place
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """UserError where no device could use the settings, in the words of the device itself."""
+    from minerva.errors import SettingsError
+    from minerva.settings import parse
+
+    from minerva_tools.virtual import device_folder
+
+    try:
+        parse(json.dumps(settings, indent=2), "the device's settings")
+    except SettingsError as problem:
+        encrypted = settings["url"].startswith("wss://")
+        hint = " (--ca FILE, --server-name NAME)" if encrypted and not settings["ca"] else ""
+        raise UserError(f"{problem}{hint}") from problem
+    boards = sorted(file.stem for file in (device_folder() / "boards").glob("[!_]*.py"))
+    if settings["board"] not in boards:
+        raise UserError(f"there is no board {settings['board']!r}; allowed are {', '.join(boards)}")
+
+
+def _certificate(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UserError(f"--ca {path}: cannot be read as a PEM certificate: {problem}") from problem
 
 
 def _address(config: HubConfig) -> str:
