@@ -55,6 +55,29 @@ async def test_a_day_shows_its_sessions_and_their_speakers(open_page: Open, page
     await expect(main).to_contain_text("2 sessions, 3 lines.")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_the_times_under_a_chart_stay_in_its_card(
+    open_page: Open, page_hub: TestHub, width: int, tmp_path: Path
+) -> None:
+    """Twenty seconds from 12:00:20 are shown on an axis with a time at its very beginning and end."""
+    yesterday = dt.date.today() - dt.timedelta(days=1)
+    start_ms = int(dt.datetime.combine(yesterday, dt.time(12, 0, 20)).timestamp() * 1000)
+    session = await page_hub.store.begin_session("kitchen", "Kitchen", start_ms)
+    await page_hub.say(session.id, "Speaker A", "we need apples", start_ms=start_ms, publish=False)
+    await page_hub.store.end_session(session.id, start_ms + 20_000)
+    watched = await open_page(width=width)
+    for place in (f"session/{session.id}", f"timeline?day={yesterday}"):
+        await watched.open(place)
+        labels = watched.page.locator(".axis span:visible")
+        await expect(labels.first).to_have_text("12:00:00")
+        await expect(labels.last).to_have_text("12:01:00")
+        axis = await watched.page.locator(".axis").bounding_box()
+        for label in await labels.all():
+            box = await label.bounding_box()
+            assert box["x"] >= axis["x"] - 1, place
+            assert box["x"] + box["width"] <= axis["x"] + axis["width"] + 1, place
+
+
 async def test_today_grows_without_taking_the_focus_away(open_page: Open, page_hub: TestHub) -> None:
     page_hub.fleet.add(device())
     session = await page_hub.store.begin_session("kitchen", "Kitchen", now_ms() - 5000)

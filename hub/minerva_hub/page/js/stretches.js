@@ -39,12 +39,17 @@ export function place(axis, from, to) {
   return { left: percent(left), width: percent(Math.max(0, axis.share(to) - left)) };
 }
 
-/** The row of times under a chart. */
+/** The row of times under a chart: a mark at each, and its text below it, moved inwards where it would stick out. */
 export function axisRow(axis, most) {
   const { ticks, write } = axis.ticks(most);
   return h(
     "div", { class: "axis", "aria-hidden": "true" },
-    ticks.map((at) => h("span", { style: { left: percent(axis.share(at)) } }, write(at))),
+    ticks.map((at) => {
+      const left = percent(axis.share(at));
+      const text = write(at);
+      const style = { "--at": left, "--half": `${text.length / 2}ch` };
+      return [h("i", { style: { left } }), h("span", { style }, text)];
+    }),
   );
 }
 
