@@ -89,7 +89,7 @@ class App:
         self._watchdog = Watchdog(3)
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
         self._tasks = []
-        self._outbox = []
+        self._outbox = []  # (whether it tells of sound, text)
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0}
         self._trouble = ""
         self._failed = False
@@ -122,12 +122,20 @@ class App:
         if mode == "mute":
             self.mic.stop()
             self.recorder.stop()
+            self._forget_heard()
         policy = POLICIES.get(mode, NONE)
         if policy != self.recorder.policy:
             self.recorder.set_policy(policy)
         if mode != "mute" and not self.mic.running:
             self._start_mic()
         self._health_due = True
+
+    def _forget_heard(self) -> None:
+        """Drop, counted, what waits for the link and tells of sound; the rest still goes out."""
+        kept = [item for item in self._outbox if not item[0]]
+        self._drops["outbox"] += len(self._outbox) - len(kept)
+        self._outbox = kept
+        self._loud_since = -1
 
     def _start_mic(self) -> None:
         self.recorder.stop()
@@ -270,17 +278,17 @@ class App:
         elif name == "error":
             print("hub: %s: %s" % (event[1]["code"], event[1]["message"]))
 
-    def _post(self, text: str) -> None:
-        """Queue a control message for the link; the oldest gives way, and is counted."""
+    def _post(self, text: str, heard: bool = False) -> None:
+        """Queue a control message, which tells of sound if `heard`; the oldest gives way, and is counted."""
         if len(self._outbox) >= MAX_OUTBOX:
             self._outbox.pop(0)
             self._drops["outbox"] += 1
-        self._outbox.append(text)
+        self._outbox.append((heard, text))
 
     def _send_next(self, link: Link) -> bool:
         """Begin the next frame: messages first, then audio, oldest first. False when there is nothing."""
         if self._outbox:
-            link.send_text(self._outbox.pop(0))
+            link.send_text(self._outbox.pop(0)[1])
         elif self.session.state == LIVE and self.privacy.allows("audio"):
             ring = self.recorder.ring
             size = ring.peek(link.buffer, ROOM)
@@ -330,7 +338,10 @@ class App:
                 self._level_at = now
                 rms, peak = self.recorder.take_level()
                 self._post(
-                    self.session.message("level", {"time_ms": self._now_ms(), "rms_db": rms, "peak_db": peak})
+                    self.session.message(
+                        "level", {"time_ms": self._now_ms(), "rms_db": rms, "peak_db": peak}
+                    ),
+                    heard=True,
                 )
             if self.privacy.effective == "events":
                 self._report_loud_sound()
@@ -354,7 +365,8 @@ class App:
                         "start_ms": self._loud_since,
                         "end_ms": self._now_ms(),
                     },
-                )
+                ),
+                heard=True,
             )
             self._loud_since = -1
 

@@ -10,11 +10,15 @@ from minerva_tools.virtual import Interpreter, device_folder
 ON_DEVICE = Path(__file__).parent / "on_device"
 
 
-def run_script(interpreter: Interpreter, script: Path, *arguments: object) -> str:
-    """What the script says; a failing one fails the test with it."""
+def run_script(
+    interpreter: Interpreter, script: Path, *arguments: object, cwd: Path | None = None, **variables: str
+) -> str:
+    """What the script says; a failing one fails the test with it. It may import the virtual hardware."""
+    hardware = device_folder() / "boards" / "virtual_hw"
     done = subprocess.run(
         [*interpreter.command, str(script), *map(str, arguments)],
-        env=interpreter.environment([device_folder(), ON_DEVICE]),
+        env=variables | interpreter.environment([device_folder(), ON_DEVICE, hardware]),
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=120,

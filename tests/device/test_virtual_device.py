@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from device_hub import noise, write_wav
+from device_runs import ON_DEVICE, run_script
 from minerva_tools import virtual
 from minerva_tools.virtual import (
     Interpreter,
@@ -70,6 +72,59 @@ async def test_it_ends_when_its_parent_is_killed(wav: Path) -> None:
         await asyncio.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     pytest.fail("the device outlived its parent")
+
+
+async def test_ctrl_c_is_for_who_started_it(interpreter: Interpreter, wav: Path) -> None:
+    async with VirtualDevice(SETTINGS, wav, interpreter=interpreter) as device:
+        await device.wait_for("nobody listens")
+        assert device.pid is not None
+        # Not in the group that a terminal interrupts, nor in its session.
+        assert os.getpgid(device.pid) == device.pid == os.getsid(device.pid)
+    assert device.returncode == 0
+    assert not [line for line in device.log if "Traceback" in line or "KeyboardInterrupt" in line]
+
+
+@pytest.mark.timeout(150)
+async def test_ctrl_c_ends_the_demo_without_a_traceback(tmp_path: Path) -> None:
+    demo = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("minerva")),
+        "demo",
+        cwd=tmp_path,
+        env={**os.environ, "MINERVA_SERVER_PORT": "0"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    said = b""
+    try:
+        async with asyncio.timeout(120):
+            while b"and watch" not in said:
+                line = await demo.stdout.readline()
+                assert line, said.decode()
+                said += line
+            os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
+            said += await demo.stdout.read()
+            await demo.wait()
+    finally:
+        if demo.returncode is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            await demo.wait()
+    assert demo.returncode == 0, said.decode()
+    assert b"Traceback" not in said and b"KeyboardInterrupt" not in said, said.decode()
+
+
+def test_what_was_heard_before_a_mute_does_not_leave_after_it(
+    interpreter: Interpreter, tmp_path: Path, wav: Path
+) -> None:
+    chosen = {"version": 1, "board": "virtual", "ceiling": "events", **SETTINGS}
+    for mute in ("hub", "mode", "button"):
+        folder = tmp_path / mute
+        folder.mkdir()
+        (folder / "settings.json").write_text(json.dumps(chosen))
+        script = ON_DEVICE / "mute_outbox.py"
+        said = run_script(interpreter, script, mute, cwd=folder, MINERVA_MIC_WAV=str(wav))
+        assert "not told" in said
 
 
 async def test_a_watchdog_that_is_not_fed_resets(interpreter: Interpreter, tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ class VirtualDevice:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for who started it, whose stop() ends it in order
             )
         except OSError as e:
             raise VirtualDeviceError(f"{self.interpreter.command[0]} cannot be run: {e}") from e
