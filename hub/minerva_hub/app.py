@@ -9,13 +9,12 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import msgspec
-import uvloop
 from aiohttp import web
 
 from minerva_hub import link, sse
@@ -178,12 +177,6 @@ async def run_until_stopped(config: HubConfig, announce: Callable[[str], None]) 
     _log.info("stopped")
 
 
-def run_loop(main: Coroutine[None, None, None]) -> None:
-    """asyncio.run, on uvloop where there is one: with 500 streams its sockets cost a tenth of a core less."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
-
-
 def calm_collector() -> None:
     """Let Python look for cyclic garbage rarely: the packets that wait are many and free of cycles.
 
@@ -199,4 +192,4 @@ def run(config: HubConfig, announce: Callable[[str], None] = print) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     calm_collector()
     _log.info("settings: %s", msgspec.json.encode(config, enc_hook=str).decode())
-    run_loop(run_until_stopped(config, announce))
+    asyncio.run(run_until_stopped(config, announce))

@@ -328,3 +328,14 @@ def test_decided_is_the_last_packet_judged_whole():
     ear.flush()
     bank.step()
     assert ear.decided_seq == 4
+
+
+def test_a_packet_is_reached_when_its_whole_windows_are_judged() -> None:
+    bank = EarBank(SegmentConfig())
+    ear = bank.open()
+    for seq in range(4):  # 960 samples: 1.875 windows
+        ear.feed(np.zeros(960, np.int16), 60 * seq, seq)
+    assert ear.reached_seq is None
+    while bank.busy:
+        bank.step()
+    assert (ear.reached_seq, ear.decided_seq) == (3, 2)

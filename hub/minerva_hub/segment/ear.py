@@ -125,6 +125,17 @@ class Ear:
         return self._settled if self._before is None else self._before
 
     @property
+    def reached_seq(self) -> int | None:
+        """Number of the last packet all of whose whole windows were judged; None before the first.
+
+        What is left of it, up to 31 ms, belongs to a window that the next packet completes.
+        """
+        for end, packet in reversed(self._kept):
+            if end // WINDOW <= self._windows:
+                return packet.seq
+        return self._settled if self._before is None else self._before
+
+    @property
     def fresh(self) -> bool:
         """Whether the next window is the first of a run, so that the detector must forget what it heard."""
         return self._windows == 0

@@ -38,8 +38,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, kw_only=True):
     """Times are seconds of CLOCK_MONOTONIC, which all processes share.
 
-    `waits_s`: from a packet's arrival to the decision on its last whole window. `ends`: (device, start of the
-    segment in ms UTC, arrival of the packet that completed its hangover).
+    `waits_s`: from a packet's arrival to the decision on the last window that it completes. `ends`: (device,
+    start of the segment in ms UTC, arrival of the oldest packet that the step which ended it had to judge).
     """
 
     waits_s: list[float]
@@ -97,7 +97,7 @@ class StopWatch(EarBank):
             if isinstance(event, SegmentEnded):
                 self.ended.append((ear, event.segment.start_ms, oldest.get(ear, now)))
         for ear in asked:
-            waiting, decided = self.arrived.get(ear), ear.decided_seq
+            waiting, decided = self.arrived.get(ear), ear.reached_seq
             while waiting and decided is not None and waiting[0][0] <= decided:
                 self.waits_s.append(now - waiting.popleft()[1])
                 self.decided_ears.add(ear)
@@ -167,4 +167,4 @@ async def measure(setup: Setup) -> None:
 
 
 if __name__ == "__main__":
-    app.run_loop(measure(msgspec.json.decode(sys.argv[1], type=Setup)))
+    asyncio.run(measure(msgspec.json.decode(sys.argv[1], type=Setup)))

@@ -1,5 +1,8 @@
 """500 live devices on one core: how long a packet waits for its decision, what is lost, and the memory.
 
+A packet of 60 ms completes one or two windows of 32 ms; its decision is that on the last of them. What is
+left of it waits for the next packet, however fast the hub is, and is not in the figure.
+
 Both media kinds in turn, packets of 60 ms, each device at its own place of the bundled conversation.
 """
 
@@ -15,6 +18,7 @@ from minerva_tools.measure import Result, at_most, figure, percentile
 DEVICES = 500
 SECONDS = 30.0
 MAX_WAIT_MS = 150.0
+AUDIO_DROPS = ("packets", "segments", "notes", "engine_errors")  # a bus that skips a level loses no audio
 MAX_MB = 500.0
 LATE_S = 0.1  # a load that is later than this does not load
 
@@ -43,9 +47,14 @@ async def measure(kind: str, devices: int, seconds: float) -> list[Result]:
     return [
         at_most(f"{kind}.wait_p95", percentile(waits_ms, 95), "ms", MAX_WAIT_MS, under),
         figure(f"{kind}.wait_p50", percentile(waits_ms, 50), "ms", under),
-        at_most(f"{kind}.dropped", sum(measured.drops.values()) + measured.gaps, "packets", 0, under),
-        # The rest of a packet that fills no window waits for the next packet, which the last one never gets.
-        at_most(f"{kind}.undecided_packets", undecided, "packets", devices, under),
+        at_most(
+            f"{kind}.dropped",
+            sum(measured.drops.get(name, 0) for name in AUDIO_DROPS) + measured.gaps,
+            "packets",
+            0,
+            under,
+        ),
+        at_most(f"{kind}.undecided_packets", undecided, "packets", 0, under),
         at_most(f"{kind}.undecided_streams", measured.undecided, "streams", 0, under),
         at_most(
             f"{kind}.memory", measured.peak_mb, "MB", MAX_MB, under + ", peak resident, no Whisper model"
