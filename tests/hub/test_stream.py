@@ -225,6 +225,14 @@ def test_a_single_late_report_moves_nothing() -> None:
     assert clock.offset_ms == 1000
 
 
+@pytest.mark.parametrize("back_ms", [10_000, 3_600_000, 90_000_000])
+def test_a_hub_whose_clock_was_set_back_takes_the_device_again(back_ms: int) -> None:
+    s, _ = stream()
+    accept(s, 0, 0, now_ms=NOW_MS)
+    s.reconnected(60, NOW_MS + 60 - back_ms)
+    assert accept(s, 1, 60, now_ms=NOW_MS + 120 - back_ms) == (True, [])
+
+
 def test_old_reports_lose_their_say_when_the_hubs_clock_jumps_forward() -> None:
     clock = Clock(1000, 0)
     hour = 3_600_000

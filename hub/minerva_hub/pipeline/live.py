@@ -198,6 +198,7 @@ class Pipeline:
         )
         if point is not None:
             stream.restore(point)
+            stream.clock.restart(time_ms, now_ms)
         self._streams[record.id] = stream
         self._by_ear[stream.ear] = stream
         return stream

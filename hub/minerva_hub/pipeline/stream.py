@@ -53,10 +53,15 @@ class Clock:
         self._best = offset if self._best is None else min(self._best, offset)
 
     def restart(self, time_ms: int, now_ms: int) -> None:
-        """A new connection's hello: forget earlier reports; a clock that is a day off is taken as it is."""
+        """A new connection's hello: forget earlier reports.
+
+        A hello can come late but never early: an offset that grew is looked into, one that shrank means that
+        the hub's clock was set back, and is taken at once, as is one a day off.
+        """
         self._before, self._best, self._since_ms, self._count = None, None, now_ms, 0
-        if abs(now_ms - time_ms - self.offset_ms) > MAX_JUMP_MS:
-            self.offset_ms, self._last_ms = now_ms - time_ms, time_ms
+        offset = now_ms - time_ms
+        if not -DRIFT_MAX_MS < offset - self.offset_ms < MAX_JUMP_MS:
+            self.offset_ms, self._last_ms = offset, time_ms
 
     def unwrap(self, time_u32: int) -> int:
         """A packet's u32 time -> milliseconds since boot, as near as possible to the last one seen."""
