@@ -88,7 +88,7 @@ async def test_a_cut_link_loses_nothing_repeats_nothing_and_keeps_the_order(
                     await device.wait_for("the recording is over")
                 count = 19 * 1000 // 60
                 await until(lambda: all(len(ear.seqs) >= count for ear in ears), "the end of the recording")
-        assert hub.health().drops.keys() <= {"levels"}  # of those, a device that lives faster sends too many
+        assert hub.health().drops.keys() <= {"levels", "duplicates"}  # a fast life, and what came again
         assert sum(device.gaps for device in hub.fleet.devices()) == 0
     assert len(ears) == 2
     assert proxy.connections == 5
@@ -122,7 +122,8 @@ async def test_an_outage_longer_than_the_ring_leaves_a_gap_with_its_times(
                 before = len(ears[0].seqs)
                 await asyncio.sleep(5)
                 proxy.shut = False
-                opened_ms = _now_ms()
+                await until(lambda: len(ears[0].seqs) > before, "the first packet after the outage")
+                back_ms = _now_ms()
                 await until(lambda: len(ears[0].seqs) >= before + 60, "what came after the outage")
                 await until(lambda: hub.fleet.get("kitchen").info.gaps, "the gap")
                 newest = ears[0].seqs[-1]
@@ -137,7 +138,7 @@ async def test_an_outage_longer_than_the_ring_leaves_a_gap_with_its_times(
     assert gap.packets == cut.seqs[lost] - cut.seqs[lost - 1] - 1 > 20
     assert gap.end_ms - gap.start_ms == 60 * gap.packets
     # …within the outage…
-    assert gap.start_ms <= cut_ms + 500 and gap.end_ms <= opened_ms + 500 and gap.end_ms > cut_ms
+    assert gap.start_ms <= cut_ms + 500 and cut_ms < gap.end_ms <= back_ms
     # …and before and after it nothing is missing or other than it was heard.
     first_lost = cut.seqs[lost - 1] + 1
     after = range(first_lost + gap.packets, cut.seqs[-1] + 1)
