@@ -119,7 +119,9 @@ if [ -z "$have_all" ]; then
     [ -r $KEYRING ] || unavailable "no $KEYRING (try: apt install micropython, or apt install debian-archive-keyring)"
 fi
 MIRROR=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1)}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# Older installations name it in sources.list, in lines of another form.
+MIRROR=${MIRROR:-$(sed -n 's/^deb  *\(\[[^]]*\] *\)\{0,1\}\(http[^ ]*\) .*/\2/p' /etc/apt/sources.list 2>/dev/null | head -1)}
+[ -n "$have_all" ] || [ -n "$MIRROR" ] || unavailable "no Debian mirror in apt's sources: name one in DEBIAN_MIRROR"
 for arch in "$@"; do
     [ "$arch" != native ] || arch=$(dpkg --print-architecture)
     case $arch in *[!a-z0-9]*|'') unavailable "'$arch' is not an architecture" ;; esac
