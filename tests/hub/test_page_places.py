@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from minerva_hub.events import Session
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from watched_page import Watched
 from web_fakes import DAY_MS, TestHub, device, now_ms
 
@@ -227,6 +228,27 @@ async def test_modes_up_to_the_ceiling(open_page: Open, page_hub: TestHub) -> No
     await card.get_by_role("radio", name="Sounds only").check()
     await expect(card).to_contain_text("Noticing sounds only")
     assert page_hub.fleet.infos["kitchen"].mode == "events"
+
+
+async def test_a_chosen_mode_stays_chosen_while_the_hub_is_asked(open_page: Open, page_hub: TestHub) -> None:
+    page_hub.fleet.add(device())
+    watched = await open_page()
+    answer = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await answer.wait()
+        await route.continue_()
+
+    await watched.page.route("**/api/devices/kitchen/mode", later)
+    await watched.open("devices")
+    card = watched.page.get_by_role("article", name="Kitchen")
+    chosen = card.get_by_role("radio", name="Sounds only")
+    await chosen.check()
+    await expect(chosen).to_be_disabled()
+    await expect(chosen).to_be_checked()
+    answer.set()
+    await expect(chosen).to_be_enabled()
+    await expect(chosen).to_be_checked()
 
 
 async def test_a_refusal_is_shown_and_undone(open_page: Open, page_hub: TestHub) -> None:

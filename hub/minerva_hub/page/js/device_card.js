@@ -77,7 +77,7 @@ export class DeviceCard {
       const above = ORDER.indexOf(mode) > ceiling;
       const lacking = device.modes.length > 0 && !device.modes.includes(mode);
       input.disabled = !device.online || above || lacking || Boolean(this.busy);
-      input.checked = device.mode === mode;
+      input.checked = (this.wished ?? device.mode) === mode; // while the hub is asked, the choice stays where it was made
       const because = lacking ? "this firmware lacks it" : "above the limit set on the device";
       say(note, above || lacking ? because : text);
     }
@@ -123,6 +123,7 @@ export class DeviceCard {
 
   async #ask(name, body) {
     this.busy = true;
+    this.wished = body.mode;
     this.refusal = null;
     const focused = document.activeElement;
     this.#refresh();
@@ -132,6 +133,7 @@ export class DeviceCard {
       this.refusal = error.message;
     }
     this.busy = false;
+    this.wished = undefined;
     this.#refresh();
     if (this.element.contains(focused)) focused.focus();
   }
