@@ -1,0 +1,4 @@
+//! The device as a state machine.
+#![no_std]
+
+pub mod ports;

@@ -1,0 +1,2 @@
+//! Features, gate and codec without allocation.
+#![no_std]

@@ -1,0 +1,1 @@
+//! `minerva_native`: the device's features for Python.

@@ -1,0 +1,3 @@
+//! `minerva-sim`: the device on a computer.
+
+fn main() {}

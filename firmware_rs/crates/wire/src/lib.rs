@@ -1,0 +1,2 @@
+//! Protocol v1 without allocation.
+#![no_std]
