@@ -1,4 +1,25 @@
-//! The device as a state machine.
+//! The device as a state machine: capture, ring, features and gate, codec, link.
+//!
+//! ```text
+//! let mut device = Device::new(&settings, identity, &mut memory, random)?;
+//! loop {
+//!     let wait_ms = device.poll(&clock, &mut microphone, &mut transport, &mut store);
+//!     // show device.light(), print device.take_note(), sleep at most wait_ms; on a press: device.press_button(..)
+//! }
+//! ```
+//!
+//! Nothing here waits, allocates or knows what it runs on: the world is the traits of [`ports`].
 #![no_std]
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub mod backoff;
+pub mod clock;
+pub mod device;
+pub mod light;
 pub mod ports;
+pub mod ring;
+pub mod settings;
+
+pub use device::{Device, Identity};
+pub use light::LightState;
+pub use settings::{Settings, SettingsError};
