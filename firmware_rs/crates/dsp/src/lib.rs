@@ -1,2 +1,3 @@
 //! Features, gate and codec without allocation.
 #![no_std]
+pub mod gate;
