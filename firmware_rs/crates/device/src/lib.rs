@@ -19,6 +19,7 @@ pub mod light;
 pub mod ports;
 pub mod ring;
 pub mod settings;
+pub mod websocket;
 
 pub use device::{Device, Identity};
 pub use light::LightState;
