@@ -1,0 +1,1 @@
+//! Fields of messages: read with their bounds.

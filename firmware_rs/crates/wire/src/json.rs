@@ -1,0 +1,1 @@
+//! JSON for messages: strict to RFC 8259, bounded, without allocation or recursion.
