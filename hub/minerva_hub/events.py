@@ -12,6 +12,7 @@ import msgspec
 
 Mode = Literal["mute", "events", "features", "speech", "full"]
 Mute = Literal["off", "hub", "button"]
+SelfTest = Literal["ok", "differs"]
 EngineState = Literal["loading", "ready", "rough", "error", "off"]
 
 
@@ -119,8 +120,19 @@ class DeviceRecord(Record, frozen=True, kw_only=True):
     muted: bool = False
 
 
+class Received(Record, frozen=True, kw_only=True):
+    """How much of a media kind the hub took; a frame is 20 ms of audio or 10 ms of features."""
+
+    packets: int = 0
+    frames: int = 0
+
+
 class DeviceInfo(Record, frozen=True, kw_only=True):
-    """A device as people see it: what it is, how it is, what was lost."""
+    """A device as people see it: what it is, how it is, what came of it and what was lost.
+
+    `self_test`: whether the features that it computes of a known signal are the hub's own; None when it says
+    nothing of it. `received` is by media kind, of this boot.
+    """
 
     id: str
     room: str
@@ -137,11 +149,13 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
     modes: tuple[Mode, ...] = ()
     mute: Mute = "off"
     kind: str = ""
+    self_test: SelfTest | None = None
     rssi_dbm: int | None = None
     heap_free: int | None = None
     uptime_s: int | None = None
     noise_db: float | None = None
     drops: dict[str, int] = {}
+    received: dict[str, Received] = {}
     gaps: int = 0
     problem: str | None = None
 

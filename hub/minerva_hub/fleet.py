@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from minerva.wire import MODES
@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 ANSWER_S = 3.0  # a device on a poor Wi-Fi answers well within this
 REGISTRY_S = 2.0  # how soon a device added or removed by the command shows
 AUDIO_MODES = ("speech", "full")
+Media = Literal["audio", "features"]
 
 
 class Wire(Protocol):
@@ -48,22 +49,29 @@ class Device:
         """Change fields of `info`; True when one has another value now."""
         before = self.info
         self.info = msgspec.structs.replace(before, **fields)
-        if self.may_send_audio(before) and not self.may_send_audio():
-            self.permit_changed_s = time.monotonic()
+        self.note_permits(self.permits(before))
         self._changed.set()
         self._changed = asyncio.Event()
         return self.info != before
 
-    def may_send_audio(self, info: DeviceInfo | None = None) -> bool:
-        """Whether the mode in force, as reported and as wished, allows audio."""
+    def permits(self, info: DeviceInfo | None = None) -> frozenset[Media]:
+        """Which media the mode in force, as reported and as wished, allows.
+
+        A device that is asked for `features` may send them before it reports the mode; audio is refused from
+        the order on.
+        """
         info = info or self.info
-        wished = self.record.mode or info.mode
-        return (
-            info.mute == "off"
-            and not self.record.muted
-            and info.mode in AUDIO_MODES
-            and (wished in AUDIO_MODES or wished is None)
-        )
+        modes = {mode for mode in (info.mode, self.record.mode) if mode is not None}
+        if info.mute != "off" or self.record.muted or info.mode is None:
+            return frozenset()
+        if modes <= set(AUDIO_MODES):
+            return frozenset({"audio"})
+        return frozenset({"features"}) if modes <= {"features", *AUDIO_MODES} else frozenset()
+
+    def note_permits(self, before: frozenset[Media]) -> None:
+        """Remember when less became allowed than `before`: what is under way then is no offence yet."""
+        if before - self.permits():
+            self.permit_changed_s = time.monotonic()
 
     def may_be_heard(self) -> bool:
         """Whether the mode in force, as reported and as wished, allows levels and events."""
@@ -238,7 +246,6 @@ class Fleet:
         async with device.wishing:
             record = msgspec.structs.replace(device.record, **wish)
             await self._store.set_wish(record.id, record.mode, record.muted)
-            allowed = device.may_send_audio()
+            before = device.permits()
             device.record = record
-        if allowed and not device.may_send_audio():
-            device.permit_changed_s = time.monotonic()
+        device.note_permits(before)

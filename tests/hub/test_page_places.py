@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from minerva_hub.events import Session
+from minerva_hub.events import Received, Session
 from playwright.async_api import Route, expect
 from watched_page import Watched
 from web_fakes import DAY_MS, TestHub, device, now_ms
@@ -275,3 +275,23 @@ async def test_health_of_devices_engines_and_hub(open_page: Open, page_hub: Test
     await expect(engines).to_contain_text("pocketsphinx, en-us")
     await expect(engines).to_contain_text("No Whisper model on disk: offline recogniser, expect mistakes.")
     await expect(watched.page.get_by_role("region", name="This hub")).to_contain_text("0123456789abcdef")
+
+
+async def test_features_that_differ_from_the_hubs_are_said(open_page: Open, page_hub: TestHub) -> None:
+    modes = ("mute", "events", "features", "speech", "full")
+    got = {"logmel_u8": Received(packets=1200, frames=12_000), "ima_adpcm": Received(packets=1, frames=3)}
+    page_hub.fleet.add(
+        device(mode="features", modes=modes, self_test="differs", received=got),
+        device("study", "Study", self_test="ok"),
+        device("hall", "Hall"),
+    )
+    watched = await open_page()
+    await watched.open("devices")
+    card = watched.page.get_by_role("article", name="Kitchen")
+    await expect(card).to_contain_text("other than this hub's: update this device")
+    await expect(card).to_contain_text("1200 packets of features, 1 packet compressed 4:1")
+    await expect(card).to_contain_text("speech can be reconstructed from this")
+    await expect(watched.page.get_by_role("article", name="Study")).to_contain_text(
+        "as this hub computes them"
+    )
+    await expect(watched.page.get_by_role("article", name="Hall")).not_to_contain_text("this hub")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from minerva import wire
 from minerva_hub.config import SegmentConfig
 from minerva_hub.errors import PeerError
+from minerva_hub.pipeline.features import FeatureLog, FeatureTaps
 from minerva_hub.pipeline.stream import Clock, Stream
 from minerva_hub.segment import EarBank
 
@@ -19,8 +20,14 @@ class Ear:
 
     def __init__(self) -> None:
         self.fed: list[tuple[int, int, bool, bool]] = []
+        self.skipped: list[tuple[int, int]] = []
         self.full = False
         self.pending = 0
+
+    def skip(self, size: int, seq: int) -> bool:
+        if not self.full:
+            self.skipped.append((size, seq))
+        return not self.full
 
     def feed(self, pcm: np.ndarray, start_ms: int, seq: int, *, begins: bool, ends: bool) -> bool:
         if not self.full:
@@ -32,7 +39,8 @@ def stream(boot_ms: int = 0, lead_ms: int = 3000) -> tuple[Stream, Ear]:
     """A stream of a device whose clock is at `boot_ms` now."""
     ear = Ear()
     clock = Clock(NOW_MS - boot_ms, boot_ms)
-    return Stream("kitchen", "Kitchen", "b" * 16, ear, clock, lead_ms=lead_ms), ear  # type: ignore[arg-type]
+    log = FeatureLog(FeatureTaps())
+    return Stream("kitchen", "Kitchen", "b" * 16, ear, clock, log, lead_ms=lead_ms), ear  # type: ignore[arg-type]
 
 
 def accept(s: Stream, seq: int, time_ms: int, flags: int = 0, now_ms: int | None = None):
@@ -155,11 +163,21 @@ def test_a_device_beyond_its_share_of_the_backlog_loses_packets_visibly() -> Non
     assert accept(s, 2, 120) == (True, [])
 
 
-def test_features_are_not_asked_for() -> None:
-    s, _ = stream()
-    with pytest.raises(PeerError) as caught:
-        s.accept(wire.LOGMEL_U8, 0, 1, 0, 0, memoryview(bytes(64)), NOW_MS)
-    assert caught.value.code == "forbidden_media"
+def test_features_take_their_turn_behind_the_audio() -> None:
+    s, ear = stream()
+    accept(s, 0, 0)
+    now = NOW_MS + 10_000_000
+    assert s.accept(wire.LOGMEL_U8, 0, 2, 1, 60, memoryview(bytes(128)), now) == (True, [])
+    assert ear.skipped == [(320, 1)], "20 ms"
+    (block,) = s.features.newest()
+    assert (block.seq, block.start_ms, block.end_ms, block.begins) == (1, NOW_MS + 60, NOW_MS + 80, True)
+    ear.full = True
+    taken, gaps = s.accept(wire.LOGMEL_U8, 0, 2, 2, 80, memoryview(bytes(128)), now)
+    assert not taken and gaps[0].reason == "hub_overload"
+    ear.full = False
+    s.accept(wire.LOGMEL_U8, 0, 2, 3, 100, memoryview(bytes(128)), now)
+    assert [(b.seq, b.begins) for b in s.features.newest()] == [(1, True), (3, True)]
+    assert s.received["logmel_u8"].packets == 2 and s.received["logmel_u8"].frames == 4
 
 
 def test_settling_moves_forward_only_and_keeps_the_time() -> None:
@@ -269,7 +287,9 @@ def test_whatever_is_lost_or_resent_each_packet_is_fed_once_in_order(steps: list
 
 def test_a_real_ear_takes_what_a_stream_feeds() -> None:
     bank = EarBank(SegmentConfig())
-    s = Stream("kitchen", "Kitchen", "b" * 16, bank.open(), Clock(NOW_MS, 0), lead_ms=3000)
+    s = Stream(
+        "kitchen", "Kitchen", "b" * 16, bank.open(), Clock(NOW_MS, 0), FeatureLog(FeatureTaps()), lead_ms=3000
+    )
     for i in range(10):
         assert accept(s, i, 60 * i) == (True, [])
     while bank.busy:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from minerva.wire import ADPCM_STATE, FRAME_SAMPLES, MAX_FRAMES
+from minerva.wire import ADPCM_STATE, FRAME_SAMPLES, MAX_FRAMES, MEL_BANDS
 
 from minerva_hub.errors import PeerError
 
@@ -21,11 +21,16 @@ with warnings.catch_warnings():
     import audioop
 
 Samples = npt.NDArray[np.int16]
+Features = npt.NDArray[np.uint8]
 Payload = bytes | bytearray | memoryview
 
 _STATE = struct.Struct("<hBB")
 _MAX_INDEX: Final = 88  # the IMA step table has 89 entries
-_FRAME_BYTES: Final = {"ima_adpcm": FRAME_SAMPLES // 2, "pcm_s16le": FRAME_SAMPLES * 2}
+_FRAME_BYTES: Final = {
+    "ima_adpcm": FRAME_SAMPLES // 2,
+    "pcm_s16le": FRAME_SAMPLES * 2,
+    "logmel_u8": MEL_BANDS,
+}
 
 
 def decode_adpcm(payload: Payload) -> Samples:
@@ -60,10 +65,21 @@ def decode_pcm(payload: Payload) -> Samples:
     return np.frombuffer(data, "<i2").astype(np.int16, copy=False)
 
 
+def decode_logmel(payload: Payload) -> Features:
+    """Payload of a `logmel_u8` packet -> uint8 (n, 64), read-only, over the same memory.
+
+    PeerError "bad_media" when its length is not 1 to 10 frames.
+    """
+    data = memoryview(payload)
+    _check_length("logmel_u8", len(data))
+    return np.frombuffer(data, np.uint8).reshape(-1, MEL_BANDS)
+
+
 def _check_length(kind: str, size: int) -> None:
     frame = _FRAME_BYTES[kind]
+    what = "features" if kind == "logmel_u8" else "audio"
     if size % frame or not 0 < size <= MAX_FRAMES * frame:
         raise PeerError(
             "bad_media",
-            f"{kind} audio of {size} bytes; 1 to {MAX_FRAMES} frames of {frame} bytes are allowed",
+            f"{kind} {what} of {size} bytes; 1 to {MAX_FRAMES} frames of {frame} bytes are allowed",
         )

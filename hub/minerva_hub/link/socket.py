@@ -12,9 +12,10 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from minerva import wire
 
+from minerva_hub.audio import mel64
 from minerva_hub.auth import is_authorised
 from minerva_hub.errors import PeerError
-from minerva_hub.events import Level, NewSound
+from minerva_hub.events import Level, NewSound, SelfTest
 from minerva_hub.fleet import Device
 from minerva_hub.link.hub import LinkHub
 from minerva_hub.link.rate import Rate
@@ -198,6 +199,8 @@ class Link:
             ceiling=hello["ceiling"],
             mute=hello["mute"],
             kind=kind,
+            self_test=_compare(hello.get("self_test")),
+            received=stream.received,
         )
 
     async def _serve(self, device: Device, stream: Stream) -> None:
@@ -224,8 +227,8 @@ class Link:
 
     def _packet(self, device: Device, stream: Stream, data: bytes) -> None:
         packet = self._session.receive_binary(data)
-        if not device.may_send_audio():
-            self._refuse_media(device)
+        if ("features" if packet.kind == wire.LOGMEL_U8 else "audio") not in device.permits():
+            self._refuse_media(device, packet.kind)
             return
         self._hub.pipeline.accept(
             stream, packet.kind, packet.flags, packet.frames, packet.seq, packet.time_ms, packet.payload
@@ -235,13 +238,14 @@ class Link:
             self._ack_due_s = now_s + ACK_S
             self.send({"type": "ack", "stream": 0, "seq": stream.accepted_seq})
 
-    def _refuse_media(self, device: Device) -> None:
+    def _refuse_media(self, device: Device, kind: int) -> None:
         self._forbidden += 1
         self._hub.drops["forbidden_media"] += 1
         if time.monotonic() - device.permit_changed_s > FORBIDDEN_S:
             info = device.info
             raise PeerError(
-                "forbidden_media", f"{info.id} sends audio although its mode is {info.mode}, mute {info.mute}"
+                "forbidden_media",
+                f"{info.id} sends {wire.KIND_NAMES[kind]} although its mode is {info.mode}, mute {info.mute}",
             )
 
     def _control(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
@@ -261,6 +265,7 @@ class Link:
                 uptime_s=message["uptime_s"],
                 noise_db=message.get("noise_db"),
                 drops=message["drops"],
+                received=stream.received,
                 slot=message["slot"],
                 mode=message["mode"],
                 mute=message["mute"],
@@ -316,6 +321,13 @@ class Link:
                 level_db=message.get("level_db"),
             )
         )
+
+
+def _compare(self_test: str | None) -> SelfTest | None:
+    """What a device makes of the known signal, beside what the hub makes of it."""
+    if self_test is None:
+        return None
+    return "ok" if self_test == mel64.self_test() else "differs"
 
 
 def _more_private(wished: str | None, reported: str) -> str:

@@ -27,6 +27,7 @@ from minerva_hub.events import (
     Speaking,
 )
 from minerva_hub.pipeline.conversations import Conversations
+from minerva_hub.pipeline.features import FeatureBlock, FeatureLog, FeatureTaps
 from minerva_hub.pipeline.notes import Notes
 from minerva_hub.pipeline.queue import Job, SegmentQueue
 from minerva_hub.pipeline.stream import Clock, Stream
@@ -76,6 +77,7 @@ class Pipeline:
     ) -> None:
         self.drops: Counter[str] = Counter()
         self.warnings: dict[str, str] = {}
+        self.features = FeatureTaps()
         self._config = config
         self._store = store
         self._bus = bus
@@ -131,6 +133,7 @@ class Pipeline:
 
     async def stop(self) -> None:
         """Stop at once. What is not written down stays unsettled: devices send it again to the next run."""
+        self.features.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -149,6 +152,7 @@ class Pipeline:
         return {
             "segments": len(self._queue),
             "notes": len(self._notes),
+            "features": len(self.features),
             "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
         }
 
@@ -194,6 +198,7 @@ class Pipeline:
             boot_id,
             self._bank.open(),
             Clock(offset_ms, time_ms),
+            FeatureLog(self.features),
             lead_ms=self._config.ingest.lead_ms,
         )
         if point is not None:
@@ -215,8 +220,14 @@ class Pipeline:
         if stream.duplicates:
             self.drops["duplicates"] += stream.duplicates
             stream.duplicates = 0
+        self.drops["features"] = self.features.dropped
         self._heard.set()
         return taken
+
+    def newest_features(self, device: str, since_ms: int = 0) -> tuple[FeatureBlock, ...]:
+        """What is kept of a device's features and ends after `since_ms` (UTC), oldest first: 30 s at most."""
+        stream = self._streams.get(device)
+        return () if stream is None else stream.features.newest(since_ms)
 
     def note(self, what: Gap | NewSound) -> None:
         """Keep a gap or a sound; never blocks."""

@@ -1,14 +1,26 @@
-"""One device's audio on the hub's clock: which packet is next, when it was heard, what was lost."""
+"""One device's stream on the hub's clock: which packet is next, when it was heard, what was lost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
-from minerva.wire import IMA_ADPCM, KIND_NAMES, PCM_S16LE, U32, duration_ms, serial_diff
+from minerva.wire import (
+    HOP_MS,
+    IMA_ADPCM,
+    KIND_NAMES,
+    LOGMEL_U8,
+    SAMPLE_RATE,
+    U32,
+    duration_ms,
+    serial_diff,
+)
 
-from minerva_hub.audio import decode_adpcm, decode_pcm
+from minerva_hub.audio import Features, decode_adpcm, decode_logmel, decode_pcm
 from minerva_hub.errors import PeerError
-from minerva_hub.events import Gap, ResumePoint
+from minerva_hub.events import Gap, Received, ResumePoint
+from minerva_hub.pipeline.features import FeatureBlock, FeatureLog
 from minerva_hub.segment import Ear
 
 BACKWARDS_MS = 100  # a device's clock and its sample counter may disagree by a few frames
@@ -89,12 +101,23 @@ class Stream:
     from another thread.
     """
 
-    def __init__(self, device: str, room: str, boot_id: str, ear: Ear, clock: Clock, *, lead_ms: int) -> None:
+    def __init__(
+        self,
+        device: str,
+        room: str,
+        boot_id: str,
+        ear: Ear,
+        clock: Clock,
+        features: FeatureLog,
+        *,
+        lead_ms: int,
+    ) -> None:
         self.device = device
         self.room = room
         self.boot_id = boot_id
         self.ear = ear
         self.clock = clock
+        self.features = features
         self.settled_seq: int | None = None
         self.settled_end_ms = 0
         self.dirty = False  # settled_* is newer than the database
@@ -107,6 +130,8 @@ class Stream:
         self._lead_ms = lead_ms
         self._end_ms: int | None = None  # device time at which the last accepted packet ended
         self._newest_seq: int | None = None  # of this connection
+        self._newest_kind: int | None = None  # of the packet before, unless that was dropped
+        self._counts = {kind: [0, 0] for kind in KIND_NAMES}  # packets and frames that were taken
         self._packets: dict[int, int] = {}  # seq -> end, UTC, of packets that are accepted and not settled
 
     @property
@@ -114,6 +139,15 @@ class Stream:
         """Whether the device should wait with what it sends again, which it still has."""
         share = self.max_pending
         return self.ear.crowded or (share is not None and 2 * self.ear.pending > share)
+
+    @property
+    def received(self) -> dict[str, Received]:
+        """What was taken of this boot since the hub knows it, by media kind."""
+        return {
+            KIND_NAMES[kind]: Received(packets=packets, frames=frames)
+            for kind, (packets, frames) in self._counts.items()
+            if packets
+        }
 
     def restore(self, point: ResumePoint) -> None:
         """Go on where the database says that an earlier run of the hub stopped."""
@@ -161,7 +195,7 @@ class Stream:
     ) -> tuple[bool, list[Gap]]:
         """Take a packet: (whether it is in the stream now, what was lost before it and with it).
 
-        PeerError: bad_sequence, bad_time, too_fast, bad_media, forbidden_media.
+        PeerError: bad_sequence, bad_time, too_fast, bad_media.
         """
         self._check_order(seq)
         step = 1 if self.accepted_seq is None else serial_diff(seq, self.accepted_seq)
@@ -173,25 +207,37 @@ class Stream:
         start = self.clock.unwrap(time_u32)
         end = start + duration_ms(kind, frames)
         self._check_time(start, end, now_ms)
-        if kind == IMA_ADPCM:
-            pcm = decode_adpcm(payload)
-        elif kind == PCM_S16LE:
-            pcm = decode_pcm(payload)
-        else:
-            raise PeerError("forbidden_media", f"{self.device}: {KIND_NAMES[kind]} was not asked for")
         offset = self.clock.offset_ms
+        take = self._taker(kind, payload)
         gaps = self._gap_before(seq, step, start + offset)
         fresh = self._end_ms is None
         self._end_ms = end if self._end_ms is None else max(self._end_ms, end)
         self.accepted_seq = seq
         room = self.max_pending is None or self.ear.pending < self.max_pending
-        if not (
-            room and self.ear.feed(pcm, start + offset, seq, begins=begins or fresh, ends=bool(flags & 2))
-        ):
+        if not (room and take(start + offset, seq, begins=begins or fresh, ends=bool(flags & 2))):
+            self._newest_kind = None
             gaps.append(self._gap(start + offset, end + offset, 1, "hub_overload"))
             return False, gaps
         self._packets[seq] = end + offset
+        self._newest_kind = kind
+        counts = self._counts[kind]
+        counts[0] += 1
+        counts[1] += frames
         return True, gaps
+
+    def _taker(self, kind: int, payload: memoryview) -> Callable[..., bool]:
+        """Decode a payload -> what takes it in, given `Ear.feed`'s arguments but the first."""
+        if kind == LOGMEL_U8:
+            return partial(self._keep, decode_logmel(payload))
+        return partial(self.ear.feed, decode_adpcm(payload) if kind == IMA_ADPCM else decode_pcm(payload))
+
+    def _keep(self, rows: Features, start_ms: int, seq: int, *, begins: bool, ends: bool) -> bool:
+        """Take features in: behind the audio before them, so that they are not settled before it."""
+        if not self.ear.skip(len(rows) * HOP_MS * SAMPLE_RATE // 1000, seq):
+            return False
+        begins = begins or self._newest_kind != LOGMEL_U8
+        self.features.put(FeatureBlock(self.device, self.room, start_ms, seq, rows, begins, ends))
+        return True
 
     def _check_order(self, seq: int) -> None:
         newest = self._newest_seq

@@ -19,6 +19,7 @@ from minerva.wire import FRAME_SAMPLES, MAX_FRAMES
 from minerva_hub.config import SegmentConfig
 from minerva_hub.segment.heard import (
     EarEvent,
+    Elsewhere,
     Packet,
     Samples,
     Segment,
@@ -41,7 +42,7 @@ Heard = list[tuple["Ear", EarEvent]]
 
 
 class Ear:
-    """The stream of one device. `feed`, `flush` and `pending` may be used beside a running `EarBank.step`."""
+    """The stream of one device. `feed`, `skip`, `flush` and `pending` may be used beside `EarBank.step`."""
 
     __slots__ = (
         "_at", "_before", "_closing", "_config", "_expected_ms", "_fed", "_inbox", "_kept", "_limit",
@@ -55,7 +56,7 @@ class Ear:
         self._pre_roll = config.pre_roll_ms * _PER_MS
         self._wake = wake
         self._rules = Segmenter(config)
-        self._inbox: deque[Packet | None] = deque()
+        self._inbox: deque[Packet | Elsewhere | None] = deque()
         self._fed = 0  # samples ever accepted; written by feed only
         self._taken = 0  # samples ever taken from the inbox; written by the bank's side only
         self._kept: deque[tuple[int, Packet]] = deque()  # packets of the run with the positions of their ends
@@ -89,6 +90,19 @@ class Ear:
             return False
         self._fed += size
         self._inbox.append(Packet(pcm, start_ms, seq, begins, ends))
+        if not self.awake:
+            self._wake(self)
+        return True
+
+    def skip(self, size: int, seq: int) -> bool:
+        """A packet without audio, `size` samples long: the run before it ends, then it is settled.
+
+        It waits its turn, so that what is settled never overtakes audio. False as with `feed`.
+        """
+        if self.closed or self._fed - self._taken + size > self._limit:
+            return False
+        self._fed += size
+        self._inbox.append(Elsewhere(size, seq))
         if not self.awake:
             self._wake(self)
         return True
@@ -161,6 +175,11 @@ class Ear:
                 packet = self._inbox.popleft()
                 if packet is None:
                     self._finish(heard)
+                elif isinstance(packet, Elsewhere):
+                    self._taken += packet.size
+                    self._finish(heard)
+                    self._settled = packet.seq
+                    heard.append((self, Settled(packet.seq)))
                 elif self._breaks(packet):
                     self._inbox.appendleft(packet)
                     self._finish(heard)

@@ -21,6 +21,13 @@ class Packet(NamedTuple):
     ends: bool
 
 
+class Elsewhere(NamedTuple):
+    """A packet of the stream that holds no audio, in an ear: how many samples long it lasts."""
+
+    size: int
+    seq: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """A stretch that was judged to be speech, with its pre-roll; it ends with packet `last_seq`."""

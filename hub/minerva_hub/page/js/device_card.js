@@ -12,6 +12,7 @@ const MODES = [
   ["full", "Everything", "audio all the time"],
 ];
 const ORDER = ["mute", ...MODES.map(([mode]) => mode)];
+const KINDS = { ima_adpcm: "compressed 4:1", pcm_s16le: "uncompressed", logmel_u8: "of features" };
 const BARS_DBM = [-82, -74, -66, -56]; // each reached adds a bar
 
 /** `command(id, name, body)` asks the hub and throws its problem. */
@@ -95,7 +96,9 @@ export class DeviceCard {
     this.#fact("Firmware", known([device.firmware, device.variant].filter(Boolean).join(", "), String));
     this.#fact("Slot", known(device.slot, String));
     this.#fact("Board", known(device.board, String));
-    this.#fact("Audio", known(device.kind, (kind) => ({ ima_adpcm: "compressed 4:1", pcm_s16le: "uncompressed" })[kind] ?? kind));
+    this.#fact("Audio", known(device.kind, (kind) => KINDS[kind] ?? kind));
+    this.#fact("Features", known(device.self_test, (found) => (found === "ok" ? "as this hub computes them" : "other than this hub's: update this device")));
+    this.#fact("Received", Object.entries(device.received).map(([kind, got]) => `${count(got.packets, "packet")} ${KINDS[kind] ?? kind}`).join(", ") || null);
     this.#fact("Address", known(device.address, String));
     this.#fact("Dropped", drops.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ") || (device.firmware ? "nothing" : null));
     this.#fact("Gaps", device.firmware || device.gaps ? (device.gaps ? count(device.gaps, "gap") : "none") : null);
