@@ -274,10 +274,6 @@ impl<'a> ErrorMessage<'a> {
 
 /// What a device sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one message exists at a time, on the stack; there is no heap to box on"
-)]
 pub enum FromDevice<'a> {
     /// `hello`
     Hello(Hello<'a>),

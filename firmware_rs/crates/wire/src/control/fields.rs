@@ -1,1 +1,514 @@
-//! Fields of messages: read with their bounds.
+//! Fields of messages with their bounds: read by [`Fields`], checked before writing by the functions below it.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::{MAX_TEXT, MAX_TIME, is_id};
+use crate::PROTOCOL;
+use crate::error::{Code, Shown, WireError};
+use crate::json::{self, Arena, Object, Str, Value, Writer};
+use crate::media::{Kind, MAX_FRAMES};
+use crate::privacy::{Mode, Muted};
+
+/// Levels, hundredths of a decibel.
+pub(super) const DB: (i32, i32) = (-20_000, 5_000);
+/// Thousandths of a score.
+pub(super) const SCORE: (i32, i32) = (0, 1_000);
+
+/// Something that messages call by a word of a list.
+pub(super) trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+    fn word(self) -> &'static str;
+}
+
+macro_rules! word {
+    ($($what:ty),*) => {$(
+        impl Word for $what {
+            const ALL: &'static [Self] = &<$what>::ALL;
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+word!(Kind, Mode, Muted);
+
+/// A word of a list as an error names it.
+struct OneOf<T: Word>(core::marker::PhantomData<T>);
+
+impl<T: Word> fmt::Display for OneOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of")?;
+        for (i, one) in T::ALL.iter().enumerate() {
+            write!(f, "{} {}", if i == 0 { "" } else { "," }, one.word())?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a value stands, as errors name it.
+#[derive(Clone, Copy)]
+pub(super) struct Path<'a> {
+    outer: &'static str,
+    name: &'a str,
+    index: Option<usize>,
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.outer, Shown(self.name.as_bytes()))?;
+        self.index.map_or(Ok(()), |i| write!(f, "[{i}]"))
+    }
+}
+
+/// A value and where it stands: each method is a rule of docs/protocol.md.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    path: Path<'a>,
+    value: Value<'a>,
+}
+
+impl<'a> Item<'a> {
+    fn bad(&self, want: fmt::Arguments<'_>) -> WireError {
+        let shown = Shown(self.value.raw().as_bytes());
+        WireError::new(
+            Code::BadField,
+            format_args!("{} is {shown}; it must be {want}", self.path),
+        )
+    }
+
+    /// A whole number.
+    pub(super) fn int<T: TryFrom<i64>>(self, low: i64, high: i64) -> Result<T, WireError> {
+        self.value
+            .as_int()
+            .filter(|n| (low..=high).contains(n))
+            .and_then(|n| T::try_from(n).ok())
+            .ok_or_else(|| self.bad(format_args!("a whole number from {low} to {high}")))
+    }
+
+    pub(super) fn time(self) -> Result<u64, WireError> {
+        self.int(0, MAX_TIME.cast_signed())
+    }
+
+    pub(super) fn u32(self) -> Result<u32, WireError> {
+        self.int(0, i64::from(u32::MAX))
+    }
+
+    pub(super) fn byte(self) -> Result<u8, WireError> {
+        self.int(0, 255)
+    }
+
+    pub(super) fn percent(self) -> Result<u8, WireError> {
+        self.int(0, 100)
+    }
+
+    pub(super) fn frames(self) -> Result<u8, WireError> {
+        self.int(1, i64::from(MAX_FRAMES))
+    }
+
+    /// A number within `range` of `parts`, which is given in that unit and rounded to it.
+    pub(super) fn parts(self, range: (i32, i32), parts: f64) -> Result<i32, WireError> {
+        let (low, high) = (f64::from(range.0) / parts, f64::from(range.1) / parts);
+        self.value
+            .as_f64()
+            .filter(|x| (low..=high).contains(x))
+            .map(|x| {
+                let half = if x < 0.0 { -0.5 } else { 0.5 };
+                #[expect(
+                    clippy::as_conversions,
+                    reason = "within the range, which an i32 holds"
+                )]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "rounded, half away from zero"
+                )]
+                let rounded = (x * parts + half) as i32;
+                rounded
+            })
+            .ok_or_else(|| self.bad(format_args!("a number from {low} to {high}")))
+    }
+
+    pub(super) fn db(self) -> Result<i32, WireError> {
+        self.parts(DB, 100.0)
+    }
+
+    pub(super) fn bool(self) -> Result<bool, WireError> {
+        self.value
+            .as_bool()
+            .ok_or_else(|| self.bad(format_args!("true or false")))
+    }
+
+    pub(super) fn word<T: Word>(self) -> Result<T, WireError> {
+        self.value
+            .as_str()
+            .and_then(|text| T::ALL.iter().find(|one| text.is(one.word())))
+            .copied()
+            .ok_or_else(|| self.bad(format_args!("{}", OneOf::<T>(core::marker::PhantomData))))
+    }
+
+    /// Sixteen lower-case hex digits.
+    pub(super) fn hex(self) -> Result<u64, WireError> {
+        let parse = |text: Str<'_>| {
+            let mut digits = 0;
+            let number = text.chars().try_fold(0_u64, |sum, c| {
+                let digit = c.ok().filter(|c| !c.is_ascii_uppercase())?.to_digit(16)?;
+                digits = u32::saturating_add(digits, 1);
+                Some((sum << 4) | u64::from(digit))
+            })?;
+            (digits == 16).then_some(number)
+        };
+        self.value
+            .as_str()
+            .and_then(parse)
+            .ok_or_else(|| self.bad(format_args!("16 lower-case hex digits")))
+    }
+
+    /// A text of at most `limit` bytes.
+    pub(super) fn text(self, limit: usize, arena: &mut Arena<'a>) -> Result<&'a str, WireError> {
+        self.value
+            .as_str()
+            .and_then(|text| text.decode(limit, arena))
+            .ok_or_else(|| self.bad(format_args!("text of at most {limit} bytes")))
+    }
+
+    pub(super) fn id(self, arena: &mut Arena<'a>) -> Result<&'a str, WireError> {
+        self.value
+            .as_str()
+            .and_then(|text| text.decode(super::MAX_ID, arena))
+            .filter(|text| is_id(text))
+            .ok_or_else(|| self.bad(format_args!("1 to 32 of a-z, 0-9 and '-'")))
+    }
+
+    /// A list of `least` to `N` items, each by a rule.
+    pub(super) fn list<T, const N: usize>(
+        self,
+        least: usize,
+        rule: impl Fn(Item<'a>) -> Result<T, WireError>,
+    ) -> Result<Vec<T, N>, WireError> {
+        let wrong = || self.bad(format_args!("a list of {least} to {N} items"));
+        let mut out = Vec::new();
+        for (i, value) in self.value.as_list().ok_or_else(wrong)?.enumerate() {
+            let index = Some(i);
+            let path = Path { index, ..self.path };
+            out.push(rule(Item { path, value })?).map_err(|_| wrong())?;
+        }
+        if out.len() < least {
+            return Err(wrong());
+        }
+        Ok(out)
+    }
+
+    /// Counts by name: at most `N`; of a name that stands twice the last counts.
+    pub(super) fn counts<const N: usize>(
+        self,
+        limit: usize,
+        arena: &mut Arena<'a>,
+    ) -> Result<Vec<(&'a str, u64), N>, WireError> {
+        let wrong = || self.bad(format_args!("an object of at most {N} items"));
+        let mut last: Vec<(Str<'a>, Value<'a>), N> = Vec::new();
+        for (key, value) in self.value.as_object().ok_or_else(wrong)?.members() {
+            match last.iter_mut().find(|(one, _)| one.same(key)) {
+                Some(one) => one.1 = value,
+                None => last.push((key, value)).map_err(|_| wrong())?,
+            }
+        }
+        let mut out = Vec::new();
+        for (key, value) in last {
+            let name = key
+                .decode(limit, arena)
+                .ok_or_else(|| self.bad(format_args!("keyed by text of at most {limit} bytes")))?;
+            let path = Path { name, ..self.path };
+            let count = Item { path, value }.time()?;
+            out.push((name, count)).map_err(|_| wrong())?;
+        }
+        Ok(out)
+    }
+
+    /// The fields of an object, which errors call `name`.
+    pub(super) fn fields(self, name: &'static str) -> Result<Fields<'a>, WireError> {
+        let object = self
+            .value
+            .as_object()
+            .ok_or_else(|| self.bad(format_args!("an object")))?;
+        Ok(Fields { object, name })
+    }
+}
+
+/// The fields of one object.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    object: Object<'a>,
+    name: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    /// The message's type.
+    pub(super) fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn find(self, name: &'static str) -> Option<Item<'a>> {
+        let value = self.object.get(name).filter(|value| !value.is_null())?;
+        let path = Path {
+            outer: self.name,
+            name,
+            index: None,
+        };
+        Some(Item { path, value })
+    }
+
+    /// A field that must be there.
+    pub(super) fn get(self, name: &'static str) -> Result<Item<'a>, WireError> {
+        self.find(name).ok_or_else(|| {
+            WireError::new(
+                Code::BadField,
+                format_args!("{}.{name} is missing", self.name),
+            )
+        })
+    }
+
+    /// A field that may be absent or null, by a rule.
+    pub(super) fn maybe<T>(
+        self,
+        name: &'static str,
+        rule: impl FnOnce(Item<'a>) -> Result<T, WireError>,
+    ) -> Result<Option<T>, WireError> {
+        self.find(name).map(rule).transpose()
+    }
+
+    /// `protocol` is 1; it is looked at before every other field, as a later version may have others.
+    pub(super) fn check_version(self) -> Result<(), WireError> {
+        if let Some(version) = self.object.get("protocol").and_then(Value::as_int)
+            && version != i64::from(PROTOCOL)
+        {
+            return Err(WireError::new(
+                Code::UnsupportedVersion,
+                format_args!("peer speaks protocol {version}; this side speaks {PROTOCOL}"),
+            ));
+        }
+        self.get("protocol")?.byte().map(|_| ())
+    }
+}
+
+/// A frame as the fields of a message of one of `types`.
+pub(super) fn open<'a>(data: &'a [u8], types: &[&'static str]) -> Result<Fields<'a>, WireError> {
+    let size = data.len();
+    if size > MAX_TEXT {
+        return Err(WireError::new(
+            Code::TooLong,
+            format_args!("message of {size} bytes exceeds the {MAX_TEXT}-byte limit"),
+        ));
+    }
+    let object = json::object(data)
+        .map_err(|e| WireError::new(Code::BadJson, format_args!("message is not JSON: {e}")))?;
+    let kind = object.get("type");
+    let found = kind
+        .and_then(Value::as_str)
+        .and_then(|text| types.iter().find(|name| text.is(name)));
+    match found {
+        Some(name) => Ok(Fields { object, name }),
+        None => {
+            let shown = Shown(kind.map_or("missing", Value::raw).as_bytes());
+            Err(unknown_type(shown, types))
+        }
+    }
+}
+
+fn unknown_type(shown: Shown<'_>, types: &[&'static str]) -> WireError {
+    struct Names<'a>(&'a [&'static str]);
+    impl fmt::Display for Names<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0
+                .iter()
+                .enumerate()
+                .try_for_each(|(i, name)| write!(f, "{}{name}", if i == 0 { "" } else { ", " }))
+        }
+    }
+    let names = Names(types);
+    WireError::new(
+        Code::UnknownType,
+        format_args!("message type {shown} is not one of {names}"),
+    )
+}
+
+/// Writes a message of a type; what would break the protocol is our own fault and said before it is sent.
+pub(super) struct Message<'a> {
+    json: Writer<'a>,
+    name: &'static str,
+    room: usize,
+    fault: Option<WireError>,
+}
+
+impl<'a> Message<'a> {
+    pub(super) fn new(name: &'static str, out: &'a mut [u8]) -> Self {
+        let room = out.len().min(MAX_TEXT);
+        let mut json = Writer::new(
+            out.split_at_mut_checked(room)
+                .map_or(&mut [], |(out, _)| out),
+        );
+        json.text("type", name);
+        Self {
+            json,
+            name,
+            room,
+            fault: None,
+        }
+    }
+
+    /// The message's bytes, or what is wrong with it.
+    pub(super) fn finish(self) -> Result<usize, WireError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let room = self.room;
+        self.json.finish().map_err(|size| {
+            WireError::new(
+                Code::TooLong,
+                format_args!("message of {size} bytes exceeds this side's {room} bytes of room"),
+            )
+        })
+    }
+
+    fn check(
+        &mut self,
+        right: bool,
+        name: &str,
+        value: impl fmt::Display,
+        want: fmt::Arguments<'_>,
+    ) {
+        if !right && self.fault.is_none() {
+            let outer = self.name;
+            self.fault = Some(WireError::new(
+                Code::BadField,
+                format_args!("{outer}.{name} is {value}; it must be {want}"),
+            ));
+        }
+    }
+
+    pub(super) fn text(&mut self, name: &str, value: &str, limit: usize) {
+        let shown = Shown(value.as_bytes());
+        let right = value.len() <= limit;
+        self.check(
+            right,
+            name,
+            shown,
+            format_args!("text of at most {limit} bytes"),
+        );
+        self.json.text(name, value);
+    }
+
+    pub(super) fn id(&mut self, name: &str, value: &str) {
+        let shown = Shown(value.as_bytes());
+        self.check(
+            is_id(value),
+            name,
+            shown,
+            format_args!("1 to 32 of a-z, 0-9 and '-'"),
+        );
+        self.json.text(name, value);
+    }
+
+    pub(super) fn word(&mut self, name: &str, value: impl Word) {
+        self.json.text(name, value.word());
+    }
+
+    pub(super) fn words<T: Word>(&mut self, name: &str, values: &[T]) {
+        self.check(
+            !values.is_empty(),
+            name,
+            "empty",
+            format_args!("a list of at least 1 item"),
+        );
+        self.json.words(name, values.iter().map(|one| one.word()));
+    }
+
+    pub(super) fn hex(&mut self, name: &str, value: u64) {
+        self.json.plain(name, format_args!("\"{value:016x}\""));
+    }
+
+    pub(super) fn bool(&mut self, name: &str, value: bool) {
+        self.json.plain(name, value);
+    }
+
+    /// A whole number from `low` to `high`.
+    pub(super) fn int(&mut self, name: &str, value: impl Into<i64>, low: i64, high: i64) {
+        let value = value.into();
+        let right = (low..=high).contains(&value);
+        self.check(
+            right,
+            name,
+            value,
+            format_args!("a whole number from {low} to {high}"),
+        );
+        self.json.plain(name, value);
+    }
+
+    pub(super) fn time(&mut self, name: &str, value: u64) {
+        let want = format_args!("a whole number from 0 to {MAX_TIME}");
+        self.check(value <= MAX_TIME, name, value, want);
+        self.json.plain(name, value);
+    }
+
+    /// A number in 10^-`places`.
+    pub(super) fn decimal(&mut self, name: &str, value: i32, range: (i32, i32), places: u32) {
+        let (low, high) = range;
+        let want = format_args!("{low} to {high}, in 10^-{places}");
+        self.check((low..=high).contains(&value), name, value, want);
+        self.json.decimal(name, i64::from(value), places);
+    }
+
+    /// Counts by name.
+    pub(super) fn counts(&mut self, name: &str, items: &[(&str, u64)], limit: usize) {
+        for (key, count) in items {
+            let shown = Shown(key.as_bytes());
+            let right = key.len() <= limit;
+            self.check(
+                right,
+                name,
+                shown,
+                format_args!("keyed by text of at most {limit} bytes"),
+            );
+            let want = format_args!("counts of at most {MAX_TIME}");
+            self.check(*count <= MAX_TIME, name, count, want);
+        }
+        self.json.object(name, |inner| {
+            for (key, count) in items {
+                inner.plain(key, count);
+            }
+        });
+    }
+
+    /// An object within the message.
+    pub(super) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Writer<'a>)) {
+        self.json.object(name, fill);
+    }
+
+    /// Texts by name within the message.
+    pub(super) fn texts(&mut self, name: &str, items: &[(&str, &str)], limit: usize) {
+        for (key, value) in items {
+            let shown = Shown(value.as_bytes());
+            let right = value.len() <= limit;
+            self.check(
+                right,
+                key,
+                shown,
+                format_args!("text of at most {limit} bytes"),
+            );
+        }
+        self.json.object(name, |inner| {
+            for (key, value) in items {
+                inner.text(key, value);
+            }
+        });
+    }
+
+    /// A list of numbers, each at least `low`.
+    pub(super) fn numbers(&mut self, name: &str, items: &[u8], low: u8) {
+        for item in items {
+            self.check(*item >= low, name, item, format_args!("at least {low}"));
+        }
+        self.json.numbers(name, items.iter().copied());
+    }
+}
