@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,41 +9,9 @@ import pytest
 from device_hub import DeviceHub, noise, write_wav
 from minerva_tools.virtual import Interpreter, VirtualDevice
 
+from tests.fakes.authority import Authority
+
 NAME = "hub-1.minerva"
-
-
-def openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-class Authority:
-    """A throwaway certificate authority, valid from 2000 so that a device without a clock can connect."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder / name
-        self.folder.mkdir()
-        self.certificate = self.folder / "ca.pem"
-        self.key = self.folder / "ca.key"
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.key)
-        openssl(
-            *("req", "-x509", "-new", "-key", self.key, "-out", self.certificate, "-days", 3650),
-            *("-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE"),
-        )
-
-    def server(self, host: str) -> ssl.SSLContext:
-        """A server's context with a certificate for `host`."""
-        key, request, certificate = (self.folder / f"{host}.{end}" for end in ("key", "csr", "pem"))
-        extensions = self.folder / "ext"
-        extensions.write_text(f"subjectAltName=DNS:{host}\n")
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
-        openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={host}")
-        openssl(
-            *("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key),
-            *("-CAcreateserial", "-out", certificate, "-days", 3650, "-extfile", extensions),
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        return context
 
 
 @pytest.fixture
