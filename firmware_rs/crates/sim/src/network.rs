@@ -1,0 +1,210 @@
+//! The device's transport: a socket that never waits, behind a Wi-Fi that may be taken away.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use minerva_device::ports::{Line, Transport};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+/// As the device application has it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the last words of a connection that is closed may take to leave.
+const LINGER: Duration = Duration::from_secs(1);
+/// What a good Wi-Fi is heard with.
+const RSSI_DBM: i8 = -52;
+
+#[derive(Debug)]
+enum State {
+    Closed(&'static str),
+    Joining(Instant),
+    Connecting(TcpStream, Instant),
+    Open(TcpStream),
+}
+
+/// One device's way to the hub.
+#[derive(Debug)]
+pub struct SimNetwork {
+    registry: Registry,
+    token: Token,
+    host: String,
+    port: u16,
+    wifi: Option<bool>, // None: a cable
+    state: State,
+    leaving: Option<(TcpStream, Instant)>,
+    readable: bool,
+    writable: bool,
+}
+
+impl SimNetwork {
+    /// To `host` and `port`; `wifi` when the settings name one. Events of `token` go to [`ready`](Self::ready).
+    pub fn new(registry: Registry, token: Token, host: &str, port: u16, wifi: bool) -> Self {
+        Self {
+            registry,
+            token,
+            host: host.to_string(),
+            port,
+            wifi: wifi.then_some(true),
+            state: State::Closed("not yet tried"),
+            leaving: None,
+            readable: false,
+            writable: false,
+        }
+    }
+
+    /// The system says that the socket can go on.
+    pub fn ready(&mut self, readable: bool, writable: bool) {
+        self.readable |= readable;
+        self.writable |= writable;
+    }
+
+    /// Take the Wi-Fi away, or bring it back. What is connected stays so, as it does on the virtual board.
+    pub fn set_wifi(&mut self, up: bool) {
+        if let Some(wifi) = &mut self.wifi {
+            *wifi = up;
+        }
+    }
+
+    fn connect(&mut self) -> State {
+        let Some(address) = resolve(&self.host, self.port) else {
+            return State::Closed("no such name");
+        };
+        let Ok(mut stream) = TcpStream::connect(address) else {
+            return State::Closed("nobody listens");
+        };
+        (self.readable, self.writable) = (false, false);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if self
+            .registry
+            .register(&mut stream, self.token, both)
+            .is_err()
+        {
+            return State::Closed("the system watches no more sockets");
+        }
+        let _ = stream.set_nodelay(true); // it only makes it quicker
+        State::Connecting(stream, Instant::now())
+    }
+
+    /// What became of the state since the last look.
+    fn advance(&mut self) {
+        self.let_go();
+        let state = std::mem::replace(&mut self.state, State::Closed(""));
+        self.state = match state {
+            State::Joining(_) if self.wifi != Some(false) => self.connect(),
+            State::Joining(since) if since.elapsed() > JOIN_TIMEOUT => {
+                State::Closed("the Wi-Fi was not joined within 15 s")
+            }
+            State::Connecting(stream, since) => match stream.take_error() {
+                Ok(Some(_)) | Err(_) => State::Closed("nobody listens"),
+                Ok(None) if self.writable && stream.peer_addr().is_ok() => State::Open(stream),
+                Ok(None) if since.elapsed() > CONNECT_TIMEOUT => {
+                    State::Closed("no answer within 10 s")
+                }
+                Ok(None) => State::Connecting(stream, since),
+            },
+            other => other,
+        };
+    }
+
+    /// Give back the socket of an ended connection, when the hub has its last words or their time is over.
+    fn let_go(&mut self) {
+        let Some((stream, since)) = &mut self.leaving else {
+            return;
+        };
+        let gone = loop {
+            match stream.read(&mut [0; 512]) {
+                Ok(0) => break true,
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => break e.kind() != ErrorKind::WouldBlock,
+            }
+        };
+        if gone || since.elapsed() > LINGER {
+            self.leaving = None;
+        }
+    }
+
+    fn lost(&mut self, why: &'static str) {
+        self.state = State::Closed(why);
+    }
+}
+
+/// The first address of a name.
+fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
+    (host, port).to_socket_addrs().ok()?.next()
+}
+
+impl Transport for SimNetwork {
+    fn open(&mut self) {
+        self.leaving = None;
+        self.state = State::Joining(Instant::now());
+        self.advance();
+    }
+
+    fn line(&mut self) -> Line {
+        self.advance();
+        match self.state {
+            State::Closed(why) => Line::Closed(why),
+            State::Joining(_) | State::Connecting(..) => Line::Opening,
+            State::Open(_) => Line::Open,
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> usize {
+        let State::Open(stream) = &mut self.state else {
+            return 0;
+        };
+        if !self.writable || bytes.is_empty() {
+            return 0;
+        }
+        loop {
+            match stream.write(bytes) {
+                Ok(sent) => return sent,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    return 0;
+                }
+                Err(_) => {
+                    self.lost("connection lost");
+                    return 0;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> usize {
+        let State::Open(stream) = &mut self.state else {
+            return 0;
+        };
+        if !self.readable || buffer.is_empty() {
+            return 0;
+        }
+        loop {
+            match stream.read(buffer) {
+                Ok(0) => self.lost("the hub closed the connection"),
+                Ok(received) => return received,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.readable = false,
+                Err(_) => self.lost("connection lost"),
+            }
+            return 0;
+        }
+    }
+
+    fn close(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Closed("closed here"));
+        if let State::Open(stream) = state {
+            // With unread bytes a plain close would make the system throw away what was just sent.
+            if stream.shutdown(Shutdown::Write).is_ok() {
+                self.leaving = Some((stream, Instant::now()));
+            }
+        }
+    }
+
+    fn rssi_dbm(&self) -> Option<i8> {
+        (self.wifi == Some(true)).then_some(RSSI_DBM)
+    }
+}
