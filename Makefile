@@ -12,14 +12,17 @@ JOBS = 2
 
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: help demo test lint format bench picture lock clean micropython micropython-i386
+.PHONY: help demo test lint format bench emulate fuzz native picture lock clean micropython micropython-i386
 
 help:
 	@echo 'make demo    a hub and virtual devices that hear a conversation; prints the page'"'"'s address'
 	@echo 'make test    all tests (TESTS=tests/hub ARGS="-k store" for some)'
-	@echo 'make lint    ruff, mypy, the import layers, pyright over device/'
+	@echo 'make lint    ruff, mypy, the import layers, pyright over device/, rustfmt and clippy'
 	@echo 'make format  let ruff format and fix what it can'
 	@echo 'make bench   all measurements with their limits (ARGS="store --json" for one)'
+	@echo 'make emulate the Rust firmware on emulated chips: same results, instructions, memory (ARGS=--json)'
+	@echo 'make fuzz    the Rust firmware'"'"'s decoders against generated input (SECONDS=30 for each)'
+	@echo 'make native  the Rust features as a Python module in .venv: for parity tests and the bench'
 	@echo 'make picture the picture in README.md, of a demo that is played for it (needs chromium)'
 	@echo 'make lock    choose the newest versions that pyproject.toml allows, and pin them'
 	@echo 'make clean   remove .venv, caches and build products'
@@ -27,7 +30,8 @@ help:
 demo: $(VENV)/.run micropython
 	@$(BIN)/minerva demo $(ARGS)
 
-test: $(VENV)/.dev micropython-i386
+test: $(VENV)/.dev micropython-i386 native
+	@sh scripts/rust.sh test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
 lint: $(VENV)/.dev
@@ -36,6 +40,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@if [ -f scripts/lint-device.sh ]; then PYTHON=$(BIN)/python sh scripts/lint-device.sh; fi
+	@sh scripts/rust.sh lint
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
@@ -43,6 +48,16 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.run micropython-i386
 	@$(BIN)/minerva bench $(ARGS)
+
+emulate: $(VENV)/.run
+	@$(BIN)/minerva emulate $(ARGS)
+
+fuzz:
+	@sh scripts/fuzz.sh $(ARGS)
+
+# Where cargo is missing the script says so, and what needs the module is skipped.
+native: $(VENV)/.dev
+	@sh scripts/build-native.sh >&2
 
 picture: $(VENV)/.dev micropython
 	@mkdir -p docs/images
