@@ -8,7 +8,8 @@ import json
 
 from minerva.dsp import MAX_GAIN_DB, MIN_GAIN_DB
 from minerva.errors import SettingsError
-from minerva.wire import MODES, is_id
+from minerva.rules import is_id
+from minerva.wire import MODES
 
 VERSION = 1
 MAX_BYTES = 8192  # a PEM certificate has about 1 kB, all else together less

@@ -8,6 +8,8 @@ import json
 import struct
 
 from minerva.port import MICROPYTHON
+from minerva.rules import WireError as WireError  # its users know it as wire.WireError
+from minerva.rules import check_fields
 from minerva.strict_json import check_object
 
 PROTOCOL = 1
@@ -69,15 +71,6 @@ ERROR_CODES = (
 _HEADER = "<BBBBII"
 U32 = 0xFFFFFFFF
 _MAX_TIME = 1 << 53  # JSON numbers are exact to here; 285,000 years
-
-
-class WireError(Exception):
-    """A peer's message breaks the protocol; `code` is one of ERROR_CODES, the text names the limit."""
-
-    def __init__(self, code: str, message: str):
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 # --- media ------------------------------------------------------------------------------------------
@@ -155,10 +148,7 @@ def serial_diff(a: int, b: int) -> int:
 
 
 # --- control messages -------------------------------------------------------------------------------
-#
-# A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, high), ("num", low, high),
-# ("bool",), ("enum", values), ("list", rule, most, least), ("map", rule, most), ("obj", fields).
-# A field whose name ends in "?" may be absent or null. Other fields are ignored, so that v1 can grow.
+# A message's fields by name; the rules are those of rules.py.
 
 _TIME = ("int", 0, _MAX_TIME)
 _COUNT = ("int", 0, _MAX_TIME)
@@ -182,6 +172,7 @@ _HELLO = {
     "mode": _MODE,
     "ceiling": _MODE,
     "mute": ("enum", MUTES),
+    "self_test?": ("hex", 16),
 }
 _WELCOME = {
     "protocol": ("int", 1, 255),
@@ -240,106 +231,6 @@ FROM_HUB = {
 }
 
 
-def is_id(text: str) -> bool:
-    """Whether `text` can name a device or hub: 1 to 32 of a-z, 0-9 and '-'."""
-    if not 1 <= len(text) <= 32:
-        return False
-    for c in text:
-        if not ("a" <= c <= "z" or "0" <= c <= "9" or c == "-"):
-            return False
-    return True
-
-
-def _is_hex(text: str, digits: int) -> bool:
-    return len(text) == digits and all(c in "0123456789abcdef" for c in text)
-
-
-def _fits(text: str, limit: int) -> bool:
-    """Whether `text` is UTF-8 of at most `limit` bytes; JSON can also spell halves of characters."""
-    try:
-        return len(text.encode()) <= limit
-    except UnicodeError:
-        return False
-
-
-def _bad(path: str, value: object, want: str):
-    shown = repr(value)
-    if len(shown) > 60:
-        shown = shown[:57] + "..."
-    return WireError("bad_field", "%s is %s; it must be %s" % (path, shown, want))
-
-
-def _check_number(rule, value, path: str) -> None:
-    whole = rule[0] == "int"
-    right = isinstance(value, int) if whole else isinstance(value, (int, float))
-    # `not (low <= value <= high)` also refuses NaN
-    if not right or isinstance(value, bool) or not (rule[1] <= value <= rule[2]):
-        raise _bad(
-            path, value, "a %s from %d to %d" % ("whole number" if whole else "number", rule[1], rule[2])
-        )
-
-
-def _check_text(rule, value, path: str) -> None:
-    kind = rule[0]
-    if kind == "id":
-        if not isinstance(value, str) or not is_id(value):
-            raise _bad(path, value, "1 to 32 of a-z, 0-9 and '-'")
-    elif kind == "hex":
-        if not isinstance(value, str) or not _is_hex(value, rule[1]):
-            raise _bad(path, value, "%d lower-case hex digits" % rule[1])
-    elif kind == "enum":
-        if not isinstance(value, str) or value not in rule[1]:
-            raise _bad(path, value, "one of " + ", ".join(rule[1]))
-    elif not isinstance(value, str) or not _fits(value, rule[1]):
-        raise _bad(path, value, "text of at most %d bytes" % rule[1])
-
-
-def _check_items(rule, value, path: str) -> None:
-    want = list if rule[0] == "list" else dict
-    if not isinstance(value, want) or len(value) > rule[2]:
-        raise _bad(path, value, "a %s of at most %d items" % (rule[0], rule[2]))
-    if len(rule) > 3 and len(value) < rule[3]:
-        raise _bad(path, value, "a %s of at least %d item" % (rule[0], rule[3]))
-    if want is list:
-        for i, item in enumerate(value):
-            _check(rule[1], item, "%s[%d]" % (path, i))
-    else:
-        for key in value:
-            if not _fits(key, 32):
-                raise _bad(path, key, "keyed by text of at most 32 bytes")
-            _check(rule[1], value[key], path + "." + key)
-
-
-def _check(rule, value, path: str) -> None:
-    kind = rule[0]
-    if kind == "int" or kind == "num":
-        _check_number(rule, value, path)
-    elif kind == "bool":
-        if not isinstance(value, bool):
-            raise _bad(path, value, "true or false")
-    elif kind == "list" or kind == "map":
-        _check_items(rule, value, path)
-    elif kind == "obj":
-        if not isinstance(value, dict):
-            raise _bad(path, value, "an object")
-        _check_fields(rule[1], value, path + ".")
-    else:
-        _check_text(rule, value, path)
-
-
-def _check_fields(fields, value, prefix: str) -> None:
-    for name in fields:
-        rule = fields[name]
-        optional = name[-1] == "?"
-        key = name[:-1] if optional else name
-        item = value.get(key)
-        if item is None:
-            if not optional:
-                raise WireError("bad_field", "%s is missing" % (prefix + key))
-        else:
-            _check(rule, item, prefix + key)
-
-
 def check_message(message: dict, types: dict) -> dict:
     """The message when it is one of `types` (FROM_DEVICE or FROM_HUB) with right fields, else WireError."""
     kind = message.get("type")
@@ -354,7 +245,7 @@ def check_message(message: dict, types: dict) -> dict:
             raise WireError(
                 "unsupported_version", "peer speaks protocol %d; this side speaks %d" % (version, PROTOCOL)
             )
-    _check_fields(types[kind], message, kind + ".")
+    check_fields(types[kind], message, kind + ".")
     return message
 
 

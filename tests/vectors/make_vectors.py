@@ -145,10 +145,19 @@ HEALTH = {
     "kind": "pcm_s16le",
     "noise_db": -71.5,
 }
+HELLO_WITH_FEATURES = {
+    **HELLO,
+    "kinds": ["ima_adpcm", "pcm_s16le", "logmel_u8"],
+    "modes": list(wire.MODES),
+    "mode": "features",
+    "self_test": "00000000cafe1234",
+}
 ERROR = {"type": "error", "code": "bad_field", "message": "hello.device is missing", "fatal": True}
 VALID = {
     "device": [
         HELLO,
+        HELLO_WITH_FEATURES,
+        {**HELLO, "self_test": None},
         HEALTH,
         {**HEALTH, "rssi": None, "noise_db": None},
         {"type": "level", "time_ms": 5, "rms_db": -60, "peak_db": -41.25},
@@ -188,6 +197,18 @@ def hand_control() -> list[dict]:
 
     return [
         {"name": "mute from the hub", "by": "hand", "from": "hub", "text": '{"type":"mute","on":false}'},
+        {
+            "name": "of a name that stands twice the last counts",
+            "by": "hand",
+            "from": "hub",
+            "text": '{"type":"config","type":"mute","on":"no","on":true}',
+        },
+        {
+            "name": "names and words may be escaped",
+            "by": "hand",
+            "from": "hub",
+            "text": '{"\\u0074ype":"m\\u0075te","\\u006f\\u006E":true}',
+        },
         {"name": "ack of a packet", "by": "hand", "from": "hub", "text": '{"type":"ack","stream":0,"seq":0}'},
         {
             "name": "mute from the device",
@@ -209,6 +230,7 @@ def hand_control() -> list[dict]:
         bad("on is text", "hub", '{"type":"mute","on":"yes"}', "bad_field"),
         bad("on is missing", "hub", '{"type":"mute"}', "bad_field"),
         bad("on is null", "hub", '{"type":"mute","on":null}', "bad_field"),
+        bad("on is null the second time", "hub", '{"type":"mute","on":true,"on":null}', "bad_field"),
         bad("seq is true", "hub", '{"type":"ack","seq":true}', "bad_field"),
         bad("seq below", "hub", '{"type":"ack","seq":-1}', "bad_field"),
         bad("seq beyond u32", "hub", '{"type":"ack","seq":4294967296}', "bad_field"),
@@ -224,6 +246,8 @@ def hand_control() -> list[dict]:
 def mutations() -> list[dict]:
     """For every required field of every valid message: missing, and of a wrong type; and empty lists."""
     out = [_refused("device", f"hello.{key} empty", {**HELLO, key: []}) for key in ("kinds", "modes")]
+    for name, hash_ in (("short", "cafe"), ("long", "0" * 17), ("upper case", "00000000CAFE1234")):
+        out.append(_refused("device", f"hello.self_test {name}", {**HELLO, "self_test": hash_}))
     for side, messages in VALID.items():
         types = wire.FROM_DEVICE if side == "device" else wire.FROM_HUB
         for message in messages:
