@@ -44,6 +44,7 @@ class DeviceHub:
         self._changed = asyncio.Event()
         self._context = context
         self._runner: web.AppRunner | None = None
+        self.host = "127.0.0.1"
         self.port = 0
 
     async def start(self, port: int = 0) -> DeviceHub:
@@ -51,7 +52,7 @@ class DeviceHub:
         app.router.add_get("/link", self._link)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._context, reuse_address=True)
+        site = web.TCPSite(self._runner, self.host, port, ssl_context=self._context, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self

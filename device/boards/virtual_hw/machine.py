@@ -7,7 +7,7 @@ nobody reads in time.
 MINERVA_MIC_WAV: mono, 16 bits, 16 kHz. MINERVA_MIC_SPL: dB SPL of a full-scale sine in that file (120, an
 INMP441's own). MINERVA_MIC_LOOP=1: begin again at the end; else the room falls silent.
 MINERVA_MIC_LOSSLESS=1: a reader that is late loses nothing, for tests that compare every byte on a busy
-machine.
+machine. The control lines `mic off` and `mic on` break the microphone, which then gives nothing, and mend it.
 """
 
 import io
@@ -163,6 +163,7 @@ class I2S(io.IOBase):
     _POLL = 3
     _room = None
     _on_since = 0
+    _broken = False
     running = 0
 
     def __init__(self, id, *, sck, ws, sd, mode, bits, format, rate, ibuf):
@@ -179,6 +180,12 @@ class I2S(io.IOBase):
         self._lossless = os.getenv("MINERVA_MIC_LOSSLESS") == "1"
         self._settled = self._position + _SETTLE
         self._off = False
+        virtual_control.on("mic off", lambda: I2S._break(True))
+        virtual_control.on("mic on", lambda: I2S._break(False))
+
+    @classmethod
+    def _break(cls, broken):
+        cls._broken = broken
 
     @staticmethod
     def _due():
@@ -187,6 +194,8 @@ class I2S(io.IOBase):
     def _available(self):
         if self._off:
             raise OSError(5, "I2S was switched off")
+        if I2S._broken:
+            self._position = self._due()  # what is said meanwhile was never captured
         have = self._due() - self._position
         if have > self._capacity and not self._lossless:
             self._position += have - self._capacity
