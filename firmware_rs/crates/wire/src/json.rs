@@ -18,6 +18,9 @@ pub const MAX_OPENINGS: usize = 600;
 /// How deep objects and lists may nest.
 pub const MAX_DEPTH: u32 = 32;
 
+/// [`SyntaxError::what`] of a text that is JSON otherwise.
+pub const NOT_AN_OBJECT: &str = "JSON, but not an object";
+
 /// A value in a text whose syntax was checked; `0` is how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value<'a>(&'a str);
@@ -43,9 +46,7 @@ pub fn object(data: &[u8]) -> Result<Object<'_>, SyntaxError> {
     let value = scan.value()?;
     scan.space();
     scan.end()?;
-    value
-        .as_object()
-        .ok_or(SyntaxError::new(0, "JSON, but not an object"))
+    value.as_object().ok_or(SyntaxError::new(0, NOT_AN_OBJECT))
 }
 
 impl<'a> Value<'a> {

@@ -172,6 +172,7 @@ fn texts_of_errors_name_value_and_limit() {
             r#"message type "dance" is not one of ack, config, error, mute, play, update, welcome"#,
         ),
         ("hub", "{", "message is not JSON: no name at byte 1"),
+        ("hub", "[]", "message is JSON, but not an object"),
     ] {
         assert_eq!(said(side, text), want, "{text}");
     }

@@ -301,8 +301,13 @@ pub(super) fn open<'a>(data: &'a [u8], types: &[&'static str]) -> Result<Fields<
             format_args!("message of {size} bytes exceeds the {MAX_TEXT}-byte limit"),
         ));
     }
-    let object = json::object(data)
-        .map_err(|e| WireError::new(Code::BadJson, format_args!("message is not JSON: {e}")))?;
+    let object = json::object(data).map_err(|e| {
+        if e.what == json::NOT_AN_OBJECT {
+            WireError::new(Code::BadJson, format_args!("message is {}", e.what))
+        } else {
+            WireError::new(Code::BadJson, format_args!("message is not JSON: {e}"))
+        }
+    })?;
     let kind = object.get("type");
     let found = kind
         .and_then(Value::as_str)
