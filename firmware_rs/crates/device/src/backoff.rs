@@ -38,9 +38,10 @@ impl Backoff {
         let step = self.step_ms;
         self.step_ms = percent(step, GROWTH_PERCENT).min(self.cap_ms);
         let spread = u64::from(2 * JITTER_PERCENT + 1);
-        // Below 41, so the cast keeps it.
-        #[allow(clippy::cast_possible_truncation)]
-        let jitter = (random % spread) as u32;
+        let jitter = random
+            .checked_rem(spread)
+            .and_then(|r| u32::try_from(r).ok())
+            .unwrap_or(0);
         percent(step, (100 - JITTER_PERCENT).saturating_add(jitter))
     }
 

@@ -14,13 +14,25 @@
 
 pub mod backoff;
 pub mod clock;
-pub mod device;
 pub mod light;
 pub mod ports;
 pub mod ring;
 pub mod settings;
 pub mod websocket;
 
+mod capture;
+mod connection;
+mod device;
+mod memory;
+mod notes;
+mod packets;
+mod recorder;
+mod report;
+mod text;
+
 pub use device::{Device, Identity};
 pub use light::LightState;
+pub use memory::{STOCK_RING, TooLittleMemory};
+pub use minerva_wire::privacy::{Mode, Muted};
+pub use notes::Note;
 pub use settings::{Settings, SettingsError};

@@ -1,0 +1,252 @@
+//! Frames to packets: filled, numbered, dated, and kept in the ring for the hub or in the pre-roll for the gate.
+//!
+//! While the gate is closed the newest packets wait without a number; when it opens they go first. Whether a
+//! packet is for the hub is decided when it is complete, so a gate opens and closes between packets.
+
+use minerva_dsp::adpcm;
+use minerva_wire::media::{
+    ADPCM_STATE, BEGINS, ENDS, FRAME_MS, FRAME_SAMPLES, HEADER, HOP_MS, Header, Kind, MAX_FRAMES,
+    MEL_BANDS, payload_size,
+};
+
+use crate::ring::Ring;
+
+/// The gate needs 60 ms to be sure, a first syllable 200; the hub keeps 240 before speech.
+pub const PRE_ROLL_MS: u32 = 480;
+const PCM_FRAME: usize = FRAME_SAMPLES * 2;
+const ADPCM_FRAME: usize = FRAME_SAMPLES / 2;
+
+/// One stream's packets.
+#[derive(Debug)]
+pub struct Packets<'a> {
+    /// Those for the hub.
+    pub ring: Ring<'a>,
+    pre_roll: Ring<'a>,
+    payload: &'a mut [u8],
+    kind: Kind,
+    frames: u8, // that a packet gets
+    filled: u8, // that this packet has
+    time_ms: u64,
+    begins: bool,
+    running: bool, // the last packet went to the hub, and the gate was open
+    jumped: bool,  // the next packet begins after a discontinuity
+    next_seq: u32,
+}
+
+impl<'a> Packets<'a> {
+    /// In the caller's memory: `payload` bounds a packet's.
+    pub fn new(ring: &'a mut [u8], pre_roll: &'a mut [u8], payload: &'a mut [u8]) -> Self {
+        Self {
+            ring: Ring::new(ring),
+            pre_roll: Ring::new(pre_roll),
+            payload,
+            kind: Kind::ImaAdpcm,
+            frames: 1,
+            filled: 0,
+            time_ms: 0,
+            begins: false,
+            running: false,
+            jumped: true,
+            next_seq: 0,
+        }
+    }
+
+    /// The kind of packets from now on, none of them longer than `most_ms`; fewer frames where memory holds no
+    /// more. What was begun is closed first; `flows` as for [`close`](Self::close).
+    pub fn configure(&mut self, kind: Kind, most_ms: u32, flows: bool) {
+        let frame_ms = if kind == Kind::LogmelU8 {
+            HOP_MS
+        } else {
+            FRAME_MS
+        };
+        let wanted = most_ms.checked_div(frame_ms).unwrap_or(1);
+        let mut frames = u8::try_from(wanted)
+            .unwrap_or(MAX_FRAMES)
+            .clamp(1, MAX_FRAMES);
+        while frames > 1 && payload_size(kind, frames) > self.payload.len() {
+            frames = frames.saturating_sub(1);
+        }
+        if (kind, frames) != (self.kind, self.frames) {
+            self.close(flows);
+            self.kind = kind;
+            self.frames = frames;
+        }
+    }
+
+    /// What comes next does not follow from what came before; whether that is news.
+    pub fn jump(&mut self) -> bool {
+        let news = !self.jumped;
+        self.jumped = true;
+        news
+    }
+
+    /// Forget all that is held, sent or not; what the hub will miss counts as overwritten.
+    pub fn forget(&mut self) {
+        self.ring.forget();
+        self.break_off();
+    }
+
+    /// Forget what has no number yet: what comes next is another recording.
+    pub fn break_off(&mut self) {
+        self.pre_roll.clear();
+        self.filled = 0;
+        self.jumped = true;
+        self.running = false;
+    }
+
+    /// One more frame of audio, whose first sample is of `time_ms`, by `state` where the kind is ADPCM.
+    pub fn add_audio(&mut self, pcm: &[i16], state: &mut adpcm::State, time_ms: u64, flows: bool) {
+        self.begin(time_ms);
+        let filled = usize::from(self.filled);
+        if self.kind == Kind::ImaAdpcm {
+            if filled == 0
+                && let Some(start) = self.payload.first_chunk_mut::<ADPCM_STATE>()
+            {
+                let [low, high] = state.predictor.to_le_bytes();
+                *start = [low, high, state.index, 0];
+            }
+            let at = ADPCM_STATE.saturating_add(filled.saturating_mul(ADPCM_FRAME));
+            adpcm::encode(state, pcm, place(self.payload, at, ADPCM_FRAME));
+        } else {
+            let at = filled.saturating_mul(PCM_FRAME);
+            let target = place(self.payload, at, PCM_FRAME);
+            for (to, sample) in target.as_chunks_mut().0.iter_mut().zip(pcm) {
+                *to = sample.to_le_bytes();
+            }
+        }
+        self.count_frame(flows);
+    }
+
+    /// One more frame of features, whose window's first sample is of `time_ms`.
+    pub fn add_hop(&mut self, hop: &[u8; MEL_BANDS], time_ms: u64) {
+        self.begin(time_ms);
+        let at = usize::from(self.filled).saturating_mul(MEL_BANDS);
+        let target = place(self.payload, at, MEL_BANDS);
+        if target.len() == MEL_BANDS {
+            target.copy_from_slice(hop);
+        }
+        self.count_frame(true);
+    }
+
+    fn begin(&mut self, time_ms: u64) {
+        if self.filled == 0 {
+            self.time_ms = time_ms;
+            self.begins = self.jumped;
+            self.jumped = false;
+        }
+    }
+
+    fn count_frame(&mut self, flows: bool) {
+        self.filled = self.filled.saturating_add(1);
+        if self.filled >= self.frames {
+            self.close(flows);
+        }
+    }
+
+    /// What is in the packet is complete: to the hub if it `flows`, else to wait for the gate.
+    pub fn close(&mut self, flows: bool) {
+        if self.filled == 0 {
+            return;
+        }
+        let mut header = Header {
+            kind: self.kind,
+            flags: if self.begins { BEGINS } else { 0 },
+            stream: 0,
+            frames: self.filled,
+            seq: 0,
+            time_ms: wrapped(self.time_ms),
+        };
+        let size = payload_size(self.kind, self.filled);
+        self.filled = 0;
+        if flows {
+            if !self.running && !self.send_pre_roll() {
+                header.flags |= BEGINS;
+            }
+            self.running = true;
+        } else if self.running {
+            header.flags |= ENDS;
+            self.running = false;
+        } else {
+            let payload = self.payload.get(..size).unwrap_or_default();
+            let most = PRE_ROLL_MS
+                .checked_div(header.duration_ms())
+                .unwrap_or(0)
+                .max(1);
+            while self.pre_roll.count() >= most {
+                self.pre_roll.take();
+            }
+            self.pre_roll.push(&[&header.to_bytes(), payload]);
+            return;
+        }
+        header.seq = self.take_seq();
+        let payload = self.payload.get(..size).unwrap_or_default();
+        self.ring.push(&[&header.to_bytes(), payload]);
+    }
+
+    /// The gate opened: what waited goes first, and the first of all BEGINS; whether there was any.
+    fn send_pre_roll(&mut self) -> bool {
+        let mut first = true;
+        loop {
+            let seq = self.next_seq;
+            let Some((a, b)) = self.pre_roll.front() else {
+                return !first;
+            };
+            let mut bytes = [0; HEADER];
+            for (to, from) in bytes.iter_mut().zip(a.iter().chain(b)) {
+                *to = *from;
+            }
+            let [kind, flags, stream, frames, _, _, _, _, t0, t1, t2, t3] = bytes;
+            let flags = if first { flags | BEGINS } else { flags };
+            let [s0, s1, s2, s3] = seq.to_le_bytes();
+            let header = [kind, flags, stream, frames, s0, s1, s2, s3, t0, t1, t2, t3];
+            let (a, b) = match a.get(HEADER..) {
+                Some(rest) => (rest, b),
+                None => (
+                    &[][..],
+                    b.get(HEADER.saturating_sub(a.len())..).unwrap_or_default(),
+                ),
+            };
+            self.ring.push(&[&header, a, b]);
+            self.pre_roll.take();
+            self.take_seq();
+            first = false;
+        }
+    }
+
+    fn take_seq(&mut self) -> u32 {
+        let seq = self.next_seq;
+        self.next_seq = seq.wrapping_add(1);
+        seq
+    }
+
+    /// The hub has settled all up to `seq` (`None`: nothing): send again what the ring has after it.
+    ///
+    /// Returns how many packets that are; a `seq` that was never used leaves nothing to send again.
+    pub fn resume_after(&mut self, seq: Option<u32>) -> u32 {
+        let Some(seq) = seq else {
+            return self.ring.rewind(self.ring.count());
+        };
+        let after = self.next_seq.wrapping_sub(1).wrapping_sub(seq);
+        self.ring
+            .rewind(if after > u32::MAX / 2 { 0 } else { after })
+    }
+
+    /// As if so many packets had been made before.
+    #[cfg(test)]
+    pub fn set_next_seq(&mut self, seq: u32) {
+        self.next_seq = seq;
+    }
+}
+
+/// A packet's time is modulo 2^32.
+fn wrapped(time_ms: u64) -> u32 {
+    let [a, b, c, d, ..] = time_ms.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// `size` bytes of the payload from `at`; [`Packets::configure`] saw to it that they exist.
+fn place(payload: &mut [u8], at: usize, size: usize) -> &mut [u8] {
+    payload
+        .get_mut(at..at.saturating_add(size))
+        .unwrap_or_default()
+}

@@ -1,0 +1,1 @@
+//! The table of what a settings file may say.
