@@ -1,7 +1,8 @@
 """Virtual devices: the unmodified device application in a process of its own, hearing a WAV file.
 
-It runs under the real MicroPython where one can be had, under CPython otherwise, and says which. The process
-ends with `stop()`, and by itself when the program that started it is gone.
+It runs under the real MicroPython where one can be had, under CPython otherwise, or it is minerva-sim, the
+Rust firmware's device; it says which. The process ends with `stop()`, and by itself when the program that
+started it is gone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from typing import Final, Literal
 
 from minerva_hub.errors import MinervaError
 
-InterpreterName = Literal["auto", "micropython", "cpython"]
+from minerva_tools.sim import SimUnavailableError, sim_program
+
+InterpreterName = Literal["auto", "micropython", "cpython", "rust"]
 
 MAX_LOG_LINES: Final = 1000  # of a device's log; a device says some twenty lines an hour
 STOP_TIMEOUT_S: Final = 3.0
@@ -35,10 +38,46 @@ class VirtualDeviceError(MinervaError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interpreter:
-    """What runs the device application: `title` for people, `command` before the script's path."""
+class Hearing:
+    """What a device hears, and its clock: as `VirtualDevice` takes them."""
 
-    name: Literal["micropython", "cpython"]
+    wav: Path
+    full_scale_spl: float
+    loop: bool
+    lossless: bool
+    speed: float
+    boot_ms: int
+
+    def variables(self) -> dict[str, str]:
+        """For the virtual board of the device application."""
+        return {
+            "MINERVA_CONTROL": "1",
+            "MINERVA_MIC_WAV": str(self.wav),
+            "MINERVA_MIC_SPL": str(self.full_scale_spl),
+            "MINERVA_MIC_LOOP": "1" if self.loop else "0",
+            "MINERVA_MIC_LOSSLESS": "1" if self.lossless else "0",
+            "MINERVA_SPEED": str(self.speed),
+            "MINERVA_BOOT_MS": str(self.boot_ms),
+        }
+
+    def arguments(self) -> list[str]:
+        """For minerva-sim in a folder that holds settings.json."""
+        return [
+            "--settings=settings.json",
+            f"--wav={self.wav}",
+            f"--spl={self.full_scale_spl}",
+            f"--speed={self.speed}",
+            f"--boot-ms={self.boot_ms}",
+            *(["--loop"] if self.loop else []),
+            *(["--lossless"] if self.lossless else []),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """What runs a device: `title` for people, `command` before the script's path; of "rust" the device."""
+
+    name: Literal["micropython", "cpython", "rust"]
     title: str
     command: tuple[str, ...]
 
@@ -48,6 +87,16 @@ class Interpreter:
         if self.name == "micropython":
             return {"MICROPYPATH": joined + os.pathsep + ".frozen"}
         return {"PYTHONPATH": joined, "PYTHONUNBUFFERED": "1"}
+
+    def device(self, application: Path, hearing: Hearing) -> tuple[list[str], dict[str, str]]:
+        """(command, variables) of the device in `application`, in a folder that holds settings.json."""
+        if self.name == "rust":
+            return [*self.command, *hearing.arguments()], {}
+        paths = [application / "boards" / "virtual_hw", application]
+        return [*self.command, str(application / "main.py")], {
+            **hearing.variables(),
+            **self.environment(paths),
+        }
 
 
 def device_folder() -> Path:
@@ -99,7 +148,15 @@ def find_micropython(arch: str = "native") -> Path | None:
 def choose_interpreter(
     name: InterpreterName = "auto", *, arch: str = "native", heap: str | None = None
 ) -> Interpreter:
-    """What will run a device: "auto" takes MicroPython where it is found. `heap` limits it, as "192k"."""
+    """What will run a device: "auto" takes MicroPython where it is found. `heap` limits it, as "192k".
+
+    "rust" is minerva-sim, which is built where that has not been done, while this waits.
+    """
+    if name == "rust":
+        try:
+            return Interpreter(name="rust", title="minerva-sim (Rust)", command=(str(sim_program()),))
+        except SimUnavailableError as reason:
+            raise VirtualDeviceError(f"no minerva-sim here: {reason}") from reason
     found = None if name == "cpython" else find_micropython(arch)
     if found is not None:
         limit = ("-X", f"heapsize={heap}") if heap else ()
@@ -149,15 +206,14 @@ class VirtualDevice:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._said = asyncio.Event()
-        self._environment = {
-            "MINERVA_CONTROL": "1",
-            "MINERVA_MIC_WAV": str(Path(wav).resolve()),
-            "MINERVA_MIC_SPL": str(full_scale_spl),
-            "MINERVA_MIC_LOOP": "1" if loop else "0",
-            "MINERVA_MIC_LOSSLESS": "1" if lossless else "0",
-            "MINERVA_SPEED": str(speed),
-            "MINERVA_BOOT_MS": str(boot_ms),
-        }
+        self._hearing = Hearing(
+            wav=Path(wav).resolve(),
+            full_scale_spl=full_scale_spl,
+            loop=loop,
+            lossless=lossless,
+            speed=speed,
+            boot_ms=boot_ms,
+        )
 
     @property
     def running(self) -> bool:
@@ -175,13 +231,12 @@ class VirtualDevice:
             self._own_folder = tempfile.TemporaryDirectory(prefix="minerva-device-")
             self._folder = Path(self._own_folder.name)
         (self._folder / "settings.json").write_text(json.dumps(self.settings))
-        paths = [self._application / "boards" / "virtual_hw", self._application]
+        command, variables = self.interpreter.device(self._application, self._hearing)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self.interpreter.command,
-                str(self._application / "main.py"),
+                *command,
                 cwd=self._folder,
-                env={**os.environ, **self._environment, **self.interpreter.environment(paths)},
+                env={**os.environ, **variables},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,

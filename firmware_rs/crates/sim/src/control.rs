@@ -17,6 +17,8 @@ pub enum Command {
     Press,
     /// The Wi-Fi is there, or not.
     Wifi(bool),
+    /// The microphone works, or gives nothing.
+    Microphone(bool),
     /// `quit`, or the end of the input: the program never outlives who started it.
     Quit,
     /// Anything else.
@@ -29,6 +31,8 @@ impl Command {
             "press" => Self::Press,
             "wifi up" => Self::Wifi(true),
             "wifi down" => Self::Wifi(false),
+            "mic on" => Self::Microphone(true),
+            "mic off" => Self::Microphone(false),
             "quit" => Self::Quit,
             other => Self::Unknown(other.to_string()),
         }

@@ -194,9 +194,14 @@ impl Fleet {
                 .units
                 .iter_mut()
                 .for_each(|unit| unit.network.set_wifi(*up)),
+            Command::Microphone(works) => {
+                self.units
+                    .iter_mut()
+                    .for_each(|unit| unit.microphone.set_works(*works));
+            }
             Command::Unknown(line) => writeln!(
                 io::stdout(),
-                "virtual board: {line:?} is not one of quit, press, wifi down, wifi up"
+                "virtual board: {line:?} is not one of quit, mic off, mic on, press, wifi down, wifi up"
             )?,
         }
         Ok(true)

@@ -85,6 +85,7 @@ pub struct SimMicrophone {
     factor: i32,
     on_since_us: Option<u64>,
     next: Option<u64>, // the next sample to give, while it is on
+    works: bool,
     over: bool,
     lost: u64,
     said: Vec<&'static str>,
@@ -100,6 +101,7 @@ impl SimMicrophone {
             factor,
             on_since_us: None,
             next: None,
+            works: true,
             over: false,
             lost: 0,
             said: Vec::new(),
@@ -109,6 +111,11 @@ impl SimMicrophone {
     /// Lines for the log.
     pub fn take_said(&mut self) -> impl Iterator<Item = &'static str> {
         self.said.drain(..)
+    }
+
+    /// Break it, so that it gives nothing, or mend it; what is said meanwhile was never captured.
+    pub fn set_works(&mut self, works: bool) {
+        self.works = works;
     }
 
     /// Samples that nobody read in time.
@@ -180,6 +187,9 @@ impl Microphone for SimMicrophone {
         let Some(mut next) = self.next else {
             return Err(MicrophoneError("the I2S is off"));
         };
+        if !self.works {
+            next = next.max(self.due());
+        }
         let mut have = self.due().saturating_sub(next);
         if have > CAPACITY && !self.room.lossless {
             self.lost += have - CAPACITY;
