@@ -100,12 +100,8 @@ impl Fleet {
                 features: true,
                 start_ms: options.boot_ms,
             };
-            let device = Device::new(settings, identity, memory, random).map_err(|e| {
-                format!(
-                    "{}: ring of {} bytes; it must have {} at least",
-                    settings.device, e.given, e.least
-                )
-            })?;
+            let device = Device::new(settings, identity, memory, random)
+                .map_err(|e| format!("{}: {e}", settings.device))?;
             units.push(Unit {
                 prefix: if alone {
                     String::new()
@@ -156,6 +152,10 @@ impl Fleet {
             while let Ok(command) = self.commands.try_recv() {
                 if !self.obey(&command)? {
                     return self.units.iter().try_for_each(Unit::sum_up);
+                }
+                for (number, unit) in self.units.iter_mut().enumerate() {
+                    unit.due = Instant::now();
+                    heap.push(Reverse((unit.due, number)));
                 }
             }
             for event in &events {
@@ -245,6 +245,9 @@ impl Unit {
     fn log(&mut self) -> io::Result<()> {
         for line in self.microphone.take_said() {
             writeln!(io::stdout(), "{}{line}", self.prefix)?;
+        }
+        while let Some(note) = self.device.take_note() {
+            writeln!(io::stdout(), "{}{note}", self.prefix)?;
         }
         Ok(())
     }
