@@ -1,7 +1,8 @@
 """`minerva demo`: a hub, and a virtual device in each room of a conversation. The hub reads no file.
 
-Each device is the unmodified device application in a process of its own: its microphone hears the room, and
-what comes to the hub comes by its gate, codec and link.
+Each device is a process of its own, the unmodified device application or, in one room where cargo is there,
+the Rust firmware's minerva-sim: its microphone hears the room, and what comes to the hub comes by its gate,
+codec and link.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from minerva_hub.events import DeviceRecord, EngineInfo, Utterance
 
 from minerva_tools.conversation import RATE, Conversation, Sound, load_demo
 from minerva_tools.scoring import CONVENTIONS, Score, Spoken, score
-from minerva_tools.virtual import VirtualDevice, choose_interpreter
+from minerva_tools.sim import SimBuildError
+from minerva_tools.virtual import Interpreter, VirtualDevice, VirtualDeviceError, choose_interpreter
 
 READY_S = 90.0  # for engines to load on a slow machine
 SETTLE_S = 60.0  # for the last words to be written down
@@ -163,12 +165,12 @@ async def stage(
 
     The devices start together once the engines are loaded, so that nothing has to wait for them.
     """
-    interpreter = choose_interpreter()
+    runs = await asyncio.to_thread(_what_runs, tuple(conversation.sound), say)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="minerva-demo-")))
         private = msgspec.structs.replace(config, store=StoreConfig(path=folder / "store"))
         hub, address = await _serve(stack, private, say)
-        say(f"Hub at {address}. Virtual devices run the device application under {interpreter.title}.")
+        say(f"Hub at {address}.")
         await _engines_ready(hub, say)
         devices: dict[str, VirtualDevice] = {}
         begins: dict[str, float] = {}
@@ -191,7 +193,7 @@ async def stage(
             devices[room] = VirtualDevice(
                 settings,
                 wav,
-                interpreter=interpreter,
+                interpreter=runs[room],
                 loop=loop,
                 on_line=_watch(room, len(sound) / RATE, begins, say),
             )
@@ -201,6 +203,20 @@ async def stage(
         for device in devices.values():
             await device.wait_for("welcome", timeout_s=WELCOME_S)
         yield Stage(hub, address, devices, begins)
+
+
+def _what_runs(rooms: Sequence[str], say: Say) -> dict[str, Interpreter]:
+    """Room -> what runs its device: minerva-sim in the last of several where it can be had. Blocks."""
+    runs = dict.fromkeys(rooms, choose_interpreter())
+    if len(rooms) > 1:
+        try:
+            runs[rooms[-1]] = choose_interpreter("rust")
+        except (VirtualDeviceError, SimBuildError) as problem:
+            say(f"No room has a device of the Rust firmware: {problem}")
+    for room, interpreter in runs.items():
+        under = "" if interpreter.name == "rust" else "the device application under "
+        say(f"{room}: {under}{interpreter.title}")
+    return runs
 
 
 async def _serve(stack: AsyncExitStack, config: HubConfig, say: Say) -> tuple[Hub, str]:
