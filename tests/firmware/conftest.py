@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from minerva_tools.virtual import Hearing
 
 from tests.device.device_hub import DeviceHub, noise, talk, write_wav
 from tests.firmware.raw_hub import RawHub
 from tests.firmware.unit import Unit
-from tests.firmware.variants import BOARD, BoardVariant, Setup, Variant, find_variant
+from tests.firmware.variants import BOARD, BoardVariant, Variant, find_variant
 
 SPEED = 4.0
 VARIANTS = ("micropython", "rust")
@@ -85,7 +86,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
     if request.param == "board":
         port, settings = _option(config, "--device-port"), _option(config, "--device-settings")
         assert port and settings, "a board takes --device-port and --device-settings"
-        found = BoardVariant("board", str(port), BOARD, port=Path(port), settings=Path(settings))
+        found = BoardVariant("board", str(port), BOARD, Path(port), Path(settings))
     else:
         found = find_variant(request.param)
     if isinstance(found, str):
@@ -140,11 +141,17 @@ def switch_on(variant: Variant, request: pytest.FixtureRequest, tmp_path: Path) 
         folder = tmp_path / "flash"
         folder.mkdir(exist_ok=True)
         content = {"version": 1, "board": "virtual", **(hub.settings(**settings) if hub else settings)}
-        path = folder / "settings.json"
-        path.write_text(json.dumps(content) if raw_settings is None else raw_settings)
-        wav = wav or write_wav(tmp_path / "quiet.wav", noise(4, -70))
-        setup = Setup(path, folder, wav, speed, boot_ms, loop or wav.name == "quiet.wav")
-        return Unit(variant, setup, tmp_path / f"log{count}", request.node.name)
+        (folder / "settings.json").write_text(json.dumps(content) if raw_settings is None else raw_settings)
+        quiet = wav is None
+        hearing = Hearing(
+            wav=wav or write_wav(tmp_path / "quiet.wav", noise(4, -70)),
+            full_scale_spl=120,
+            loop=loop or quiet,
+            lossless=True,
+            speed=speed,
+            boot_ms=boot_ms,
+        )
+        return Unit(variant, folder, hearing, tmp_path / f"log{count}", request.node.name)
 
     return switch_on
 

@@ -183,8 +183,9 @@ BAD_WORDS = {
 }
 
 
-@feature("Bad input", "ends the connection over any frame or message that breaks the protocol, then comes back",
-         needs=("socket",))  # fmt: skip
+@feature(
+    "Bad input", "ends the connection over a frame or message that is none, and comes back", needs=("socket",)
+)
 @pytest.mark.parametrize("name", BAD_WORDS)
 async def test_bad_words(switch_on: Any, name: str) -> None:
     blow, code = BAD_WORDS[name]

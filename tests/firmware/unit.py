@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import termios
@@ -11,14 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pexpect
+from minerva_tools.virtual import Hearing
 from pytest_embedded.app import App
 from pytest_embedded.dut import Dut
 from pytest_embedded.log import DuplicateStdoutPopen, PexpectProcess
 from pytest_embedded.utils import Meta
 
-from tests.firmware.variants import BoardVariant, Setup, Variant
+from tests.firmware.variants import BoardVariant, ProcessVariant, Variant
 
 SAYS_S = 30.0
+A_WHILE_S = 0.5
 LOOK_S = 0.02  # pexpect reads a file that grows: between its looks it must not take the processor
 
 
@@ -65,10 +69,11 @@ class Dumb:
 class Unit:
     """`async with` switches it on and off; `dut` is pytest-embedded's, with the rest of its calls."""
 
-    def __init__(self, variant: Variant, setup: Setup, log_folder: Path, name: str) -> None:
+    def __init__(self, variant: Variant, flash: Path, hearing: Hearing, log_folder: Path, name: str) -> None:
         self.variant = variant
         self.dut: Dut
-        self._setup = setup
+        self._flash = flash
+        self._hearing = hearing
         self._folder = log_folder
         self._name = name
         self._source: DeviceProcess | Dumb
@@ -82,12 +87,14 @@ class Unit:
             log.touch()
             self._source = Dumb(self.variant.port, log)
         else:
+            assert isinstance(self.variant, ProcessVariant)
+            command, variables = self.variant.start(self._hearing)
             self._source = DeviceProcess(
                 None,
-                self.variant.command(self._setup),
+                command,
                 meta,
-                cwd=self._setup.folder,
-                env={**os.environ, **self.variant.environment(self._setup)},
+                cwd=self._flash,
+                env={**os.environ, **variables},
                 start_new_session=True,
             )
             log = Path(self._source._logfile)
@@ -104,9 +111,18 @@ class Unit:
         await self.off()
 
     async def says(self, *texts: str, timeout_s: float = SAYS_S) -> str:
-        """Wait until its log, after what was waited for last, has one of `texts`; which one it was."""
-        match = await asyncio.to_thread(self.dut.expect_exact, list(texts), timeout=timeout_s)
-        return bytes(match).decode()
+        """Wait until its log, after what was waited for last, has one of `texts`; which one it was.
+
+        pexpect.TIMEOUT, with the end of its log, when it does not say so in time or before it ends.
+        """
+        for _ in range(round(timeout_s / A_WHILE_S)):
+            was_running = self.running
+            with contextlib.suppress(pexpect.TIMEOUT):
+                match = await asyncio.to_thread(self.dut.expect_exact, list(texts), timeout=A_WHILE_S)
+                return bytes(match).decode()
+            if not was_running:
+                break
+        raise pexpect.TIMEOUT(f"{self._name} never said {texts}; it said:\n{self.log[-2000:]}")
 
     @property
     def log(self) -> str:

@@ -56,5 +56,5 @@ def test_the_known_signal() -> None:
 def test_no_value_of_the_self_test_is_near_the_edge_of_a_step() -> None:
     """Else implementations that are all right to 1e-4 would give other hashes."""
     steps = (mel64.log_mel(mel64.self_test_signal()) + mel64.BIAS) * mel64.STEPS
-    assert np.abs(steps % 1 - 0.5).min() > 1e-3
-    assert len(mel64.self_test()) == 16 and int(mel64.self_test(), 16)
+    assert np.abs(steps % 1 - 0.5).min() > 0.006
+    assert mel64.self_test() == "ef6c80fcf38ea011", "as docs/protocol.md has it"

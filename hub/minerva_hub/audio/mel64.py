@@ -71,7 +71,7 @@ def read_back(rows: Features) -> npt.NDArray[np.float32]:
     return logs
 
 
-SELF_TEST_SEED: Final = 246
+SELF_TEST_SEED: Final = 7_075_420  # docs/protocol.md says why
 _SELF_TEST_SAMPLES: Final = 3840  # 12 frames of audio, 22 of features
 
 

@@ -1,0 +1,229 @@
+"""Modes, ceiling and mute: what may leave the device, whatever the hub says."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minerva import wire
+
+from tests.device.device_hub import DeviceHub
+
+feature = pytest.mark.feature
+MAY = {"mute": set(), "events": {"level"}, "features": {"level", "features"}, "speech": {"level", "audio"},
+       "full": {"level", "audio"}}  # fmt: skip
+
+
+def heard(hub: DeviceHub, since: tuple[int, int]) -> set[str]:
+    """What came since (messages, packets)."""
+    kinds = {"features" if p[0] == wire.LOGMEL_U8 else "audio" for p in hub.packets[since[1] :]}
+    return kinds | {m["type"] for m in hub.messages[since[0] :] if m["type"] == "level"}
+
+
+async def modes_in_turn(hub: DeviceHub, unit: Any, modes: list[str]) -> None:
+    """Ask for each mode; what comes in it must be what docs/protocol.md allows, no less and no more."""
+    for mode in modes:
+        await hub.say(type="config", mode=mode)
+        await hub.until(lambda m=mode: hub.of("health") and hub.of("health")[-1]["mode"] == m)
+        since = len(hub.messages), len(hub.packets)
+        if MAY[mode]:
+            await hub.until(lambda s=since, m=mode: heard(hub, s) >= MAY[m])
+        await asyncio.sleep(0.4)  # 1.6 s of its time
+        assert heard(hub, since) == MAY[mode], mode
+
+
+@feature(
+    "Modes", "`mute`, `events`, `speech`, `full`: sends what each allows and nothing else", needs=("sound",)
+)
+async def test_modes(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: hub.packets)
+        await modes_in_turn(hub, unit, ["events", "full", "mute", "speech", "events", "mute", "full"])
+
+
+@feature("Modes", "`features`: log-mel and levels, and no audio", needs=("sound",), only="rust")
+async def test_features_mode(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: hub.packets)
+        await modes_in_turn(hub, unit, ["features", "full", "features", "events", "features", "speech"])
+
+
+@feature("Modes", "a mode that it lacks is `unsupported_mode`, and it takes the next more private one")
+async def test_mode_that_is_lacking(hub: DeviceHub, switch_on: Any) -> None:
+    async with switch_on(hub):
+        await hub.until(lambda: hub.of("health"))
+        lacking = [mode for mode in wire.MODES if mode not in hub.hellos[0]["modes"]]
+        for mode in lacking:
+            errors = len(hub.of("error"))
+            await hub.say(type="config", mode=mode)
+            await hub.until(lambda n=errors: len(hub.of("error")) > n)
+            assert hub.of("error")[-1]["code"] == "unsupported_mode"
+            lower = [m for m in wire.MODES[: wire.MODES.index(mode)] if m in hub.hellos[0]["modes"]][-1]
+            await hub.until(lambda m=lower: hub.of("health")[-1]["mode"] == m)
+        assert set(hub.hellos[0]["modes"]) | set(lacking) == set(wire.MODES)
+
+
+@feature(
+    "Modes",
+    "takes the kind and the frames of packets that the hub asks for, without a loss",
+    needs=("sound",),
+)
+async def test_kind_and_frames(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter) as unit:
+        await hub.until(lambda: len(hub.packets) >= 5)
+        await hub.say(type="mute", on=True)
+        await unit.says("I2S off")
+        await hub.until(lambda: hub.of("mute") and hub.of("mute")[-1]["state"] == "hub")
+        sent = hub.packet_count
+        await hub.say(type="config", mode="full", kind="ima_adpcm", frames=5)
+        await hub.say(type="mute", on=False)
+        await hub.until(lambda: hub.packet_count >= sent + 5)
+        await hub.say(type="config", frames=2)
+        await hub.until(lambda: hub.packets[-1][3] == 2)
+    assert {p[0] for p in hub.packets[sent:]} == {wire.IMA_ADPCM}
+    frames = [p[3] for p in hub.packets[sent:]]
+    # The packet that was being filled when an order came is cut short, and nothing of it is lost.
+    assert sorted(set(frames[1 : frames.index(2)])) in ([5], [1, 5], [3, 5], [4, 5]), frames
+    for a, b in pairwise(hub.packets[sent:]):
+        assert b[5] - a[5] == 20 * a[3]
+    assert hub.packets[sent][1] & wire.BEGINS
+
+
+@feature(
+    "Modes", "a media kind that it lacks is `unknown_kind`, and it stays with what it had", needs=("sound",)
+)
+async def test_kind_that_is_lacking(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    hub.welcome["kind"] = "logmel_u8"  # never one of audio
+    async with switch_on(hub, chatter):
+        await hub.until(lambda: hub.packet_count >= 5)
+        await hub.say(type="config", kind="logmel_u8")
+        await hub.until(lambda: len(hub.of("error")) == 2)
+        assert {e["code"] for e in hub.of("error")} == {"unknown_kind"}
+    assert {p[0] for p in hub.packets} == {wire.KINDS[hub.hellos[0]["kinds"][0]]}
+
+
+@feature("Ceiling", "an order above it is `above_ceiling` and changes nothing, in welcome and config",
+         needs=("settings",))  # fmt: skip
+@pytest.mark.parametrize("ceiling", ["mute", "events", "speech"])
+async def test_ceiling(hub: DeviceHub, switch_on: Any, ceiling: str) -> None:
+    above = wire.MODES[wire.MODES.index(ceiling) + 1 :]
+    async with switch_on(hub, ceiling=ceiling):
+        for mode in above:
+            await hub.until(lambda: hub.ws and hub.of("health"))
+            await hub.say(type="config", mode=mode)
+        await hub.until(lambda: len(hub.of("error")) >= len(above) + 1)
+        health = len(hub.of("health"))
+        await hub.say(type="config", frames=4)
+        await hub.until(lambda: len(hub.of("health")) > health)
+    assert {e["code"] for e in hub.of("error")} == {"above_ceiling"}
+    assert hub.packet_count == 0
+    assert {h["mode"] for h in hub.of("health")} == {ceiling}
+    assert hub.hellos[0]["ceiling"] == ceiling
+
+
+@feature("Mute", "the hub's mute stops the microphone at once, and the hub may end it", needs=("sound",))
+async def test_hub_mute(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    hub.welcome["mute"] = True
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: hub.of("health"))
+        assert hub.of("health")[-1]["mute"] == "hub"
+        await asyncio.sleep(0.5)
+        assert hub.packet_count == 0 and not hub.of("level")
+        await hub.say(type="mute", on=False)
+        await hub.until(lambda: hub.packet_count >= 5)
+        await hub.say(type="mute", on=True)
+        await unit.says("I2S off")
+        await hub.until(lambda: hub.of("mute") and hub.of("mute")[-1]["state"] == "hub")
+        since = len(hub.messages), len(hub.packets)
+        await asyncio.sleep(0.5)
+        assert heard(hub, since) == set()
+
+
+@feature("Mute", "the button mutes at once, without a hub too; only the button ends it, not even a power cut",
+         needs=("sound", "button", "power"))  # fmt: skip
+async def test_button(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: len(hub.packets) >= 10)
+        unit.press()
+        await unit.says("I2S off")
+        await hub.until(lambda: hub.of("mute"))
+        assert hub.of("mute")[-1]["state"] == "button"
+        sent = hub.packet_count
+        # A hostile hub tries everything it has.
+        await hub.say(type="mute", on=False)
+        await hub.say(type="config", mode="full")
+        await hub.say(type="mute", on=True)
+        await hub.say(type="mute", on=False)
+        await hub.until(lambda: len(hub.of("error")) >= 2)
+        assert {e["code"] for e in hub.of("error")} == {"muted_at_button"}
+        levels = len(hub.of("level"))
+        hub.cut()
+        await hub.until(lambda: hub.connections == 2 and len(hub.of("health")) >= 3)
+        assert hub.hellos[-1]["mute"] == "button"
+        assert hub.packet_count == sent
+        assert len(hub.of("level")) == levels
+    # Taking the power away does not end it either.
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: hub.connections == 3 and hub.of("health")[-1]["mute"] == "button")
+        assert hub.hellos[-1]["mute"] == "button"
+        assert "I2S off" not in unit.log, "it was never on"
+        assert hub.packet_count == sent
+        unit.press()
+        await hub.until(lambda: hub.packet_count > sent + 5)
+        assert hub.packets[sent][1] & wire.BEGINS
+    # Nor does it take a hub.
+    await hub.stop()
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await unit.says("nobody listens")
+        unit.press()
+        await unit.says("I2S off")
+
+
+@feature(
+    "Mute",
+    "what was heard before a mute and still waits for the link is never sent",
+    needs=("sound", "button"),
+)
+async def test_nothing_after_a_mute(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        await hub.until(lambda: len(hub.packets) >= 10)
+        await hub.stop()
+        await unit.says("nobody listens")
+        unit.press()
+        await unit.says("I2S off")
+        again = await DeviceHub().start(hub.port)
+        try:
+            await again.until(lambda: again.of("health"))
+            await asyncio.sleep(0.5)
+            assert again.packet_count == 0 and not again.of("level")
+        finally:
+            await again.stop()
+
+
+@feature("Events", "in `events` a loud sound is told with its times, and no audio", needs=("sound",))
+async def test_loud_sound(hub: DeviceHub, switch_on: Any, room: Path) -> None:
+    hub.welcome["mode"] = "events"
+    async with switch_on(hub, room):
+        await hub.until(lambda: hub.of("event"))
+    event = hub.of("event")[0]
+    assert event["label"] == "loud_sound"
+    assert 3000 <= event["start_ms"] <= 3900
+    assert event["end_ms"] - event["start_ms"] >= 2000
+    assert hub.packet_count == 0
+
+
+@feature("Answers", "`play` and `update` that it cannot do are `unsupported_play` and `unsupported_update`")
+async def test_unsupported(hub: DeviceHub, switch_on: Any) -> None:
+    async with switch_on(hub):
+        await hub.until(lambda: hub.of("health"))
+        await hub.say(type="play", action="start", stream=1, kind="pcm_s16le")
+        await hub.say(type="update", action="check")
+        await hub.until(lambda: len(hub.of("error")) == 2)
+    assert [(e["code"], e["fatal"]) for e in hub.of("error")] == [
+        ("unsupported_play", False),
+        ("unsupported_update", False),
+    ]
+    assert hub.connections == 1
