@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from minerva_hub.errors import ConfigError, MinervaError
 
-from minerva_tools.commands import bench, config, demo, device, hub, transcribe
+from minerva_tools.commands import bench, config, demo, device, emulate, hub, transcribe
 
 app = typer.Typer(
     name="minerva",
@@ -22,6 +22,7 @@ app.command(name="demo")(demo.demo)
 app.add_typer(device.app, name="device")
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="bench")(bench.bench)
+app.command(name="emulate")(emulate.emulate)
 app.command(name="config")(config.config)
 
 

@@ -1,8 +1,8 @@
 """Writes clip.s16 and vectors.bin beside this file; `--check` compares the files with what it would write.
 
-The clip is two seconds of 16-bit mono at 16 kHz, little-endian, with what features and gates tell apart. The vectors
-are those of tests/vectors: a letter (m media packet, h text from the hub, d text from the device), the size as u16,
-the bytes, the length of the code they are refused with as u8, the code.
+The clip is two seconds of 16-bit mono at 16 kHz, little-endian, with what features and gates tell apart.
+The vectors are those of tests/vectors: a letter (m media packet, h text from the hub, d text from the
+device), the size as u16, the bytes, the length of the code they are refused with as u8, the code.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def vectors() -> bytes:
     packed = bytearray()
 
     def add(side: str, data: bytes, error: str) -> None:
-        packed.extend(side.encode() + struct.pack("<H", len(data)) + data + bytes([len(error)]) + error.encode())
+        packed.extend(
+            side.encode() + struct.pack("<H", len(data)) + data + bytes([len(error)]) + error.encode()
+        )
 
     for vector in json.loads((VECTORS / "media.json").read_text()):
         add("m", bytes.fromhex(vector["hex"]), vector.get("error", ""))

@@ -1,11 +1,13 @@
 //! The crates that a board runs, as a program without an operating system.
 //!
-//! It plays a clip to the features, the gate and a whole device, and the protocol's vectors to the codec, and prints
+//! It plays a clip to the features, the gate and a whole device, the protocol's vectors to the codec, and prints
 //! a line `name value` for each thing it found: hashes, which are the same on every target, and instructions, stack
 //! and memory, which are not. On a computer the same program prints the hashes to compare with.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+mod device;
 mod dsp;
+mod hub;
 #[cfg_attr(target_arch = "riscv32", path = "machine/riscv32.rs")]
 #[cfg_attr(target_arch = "arm", path = "machine/cortex_m.rs")]
 #[cfg_attr(target_arch = "xtensa", path = "machine/xtensa.rs")]
@@ -32,6 +34,7 @@ fn run() {
     measure::calibrate();
     dsp::run();
     wire::run();
+    device::run();
     #[cfg(target_os = "none")]
     memory::report();
     report::number("material.bytes", material::BYTES);

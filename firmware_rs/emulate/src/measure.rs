@@ -49,7 +49,7 @@ impl Cost {
     }
 
     /// Print `name.steps`, and on a machine that counts `.instructions_mean`, `.instructions_max` and `.stack_bytes`.
-    pub fn report(&self, name: &str) {
+    pub fn report(&self, name: impl core::fmt::Display) {
         report::word(format_args!("{name}.steps"), self.steps);
         #[cfg(target_os = "none")]
         {
