@@ -47,7 +47,8 @@ def sim_program(*, root: Path = ROOT) -> Path:
         for line in build.stderr:
             if "building" in line:
                 print(line, end="", file=sys.stderr, flush=True)
-            said += line
+            else:
+                said += line
         program = build.stdout.read().strip()
     if build.returncode == NOT_TO_BE_HAD:
         raise SimUnavailableError(said.strip().splitlines()[-1].removeprefix("build-sim: "))
