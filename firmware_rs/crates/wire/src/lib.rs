@@ -8,6 +8,7 @@
     not(test),
     deny(
         clippy::indexing_slicing,
+        clippy::string_slice,
         clippy::arithmetic_side_effects,
         clippy::unwrap_used,
         clippy::expect_used,

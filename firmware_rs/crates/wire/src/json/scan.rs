@@ -51,6 +51,10 @@ impl Open {
     }
 }
 
+fn is_space(c: u8) -> bool {
+    matches!(c, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 /// What is left of a text.
 #[derive(Clone, Debug)]
 pub(super) struct Scan<'a> {
@@ -78,11 +82,16 @@ impl<'a> Scan<'a> {
         true
     }
 
+    /// Eat bytes as long as they are wanted, which all or no bytes of a character beyond ASCII are.
+    fn skip(&mut self, wanted: impl Fn(u8) -> bool) {
+        let end = self.rest.bytes().position(|c| !wanted(c));
+        self.rest = end.and_then(|end| self.rest.get(end..)).unwrap_or_default();
+    }
+
     fn digits(&mut self) -> bool {
-        let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        let any = rest.len() < self.rest.len();
-        self.rest = rest;
-        any
+        let before = self.rest.len();
+        self.skip(|c| c.is_ascii_digit());
+        self.rest.len() < before
     }
 
     /// What was eaten since `before` was the rest.
@@ -93,7 +102,7 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        self.skip(is_space);
     }
 
     pub(super) fn end(&self) -> Result<(), SyntaxError> {
@@ -105,7 +114,7 @@ impl<'a> Scan<'a> {
 
     /// Between the members of a checked text: eats white space and commas.
     pub(super) fn separator(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n', ',']);
+        self.skip(|c| is_space(c) || c == b',');
     }
 
     /// A name and its colon, and the white space around.
@@ -203,9 +212,7 @@ impl<'a> Scan<'a> {
         }
         let before = self.rest;
         loop {
-            self.rest = self
-                .rest
-                .trim_start_matches(|c| c >= ' ' && c != '"' && c != '\\');
+            self.skip(|c| c >= b' ' && c != b'"' && c != b'\\');
             let inner = self.since(before);
             if self.eat('"') {
                 return Ok(Str::new(inner));
