@@ -1,8 +1,19 @@
 //! When is there something to hear? Relative to a tracked noise floor, never to absolute levels.
+//!
+//! With features the gate opens for speech, as a small network finds it in the bands, and for what is sudden: a level
+//! that rises, a tone that begins. Without (chips that compute none) it goes by level alone, frame for frame as
+//! `device/minerva/gate.py`. docs/decisions/0014 has the reasons and the figures.
 
+mod bands;
 mod energy;
+mod network;
+mod sudden;
+mod weights;
 
-use energy::{Energy, Heard};
+use bands::{BANDS, Bands, INPUTS};
+use energy::Energy;
+use network::{LOGIT, Network};
+use sudden::Sudden;
 
 /// A frame that loud over the floor is a transient: alarm, doorbell, clap.
 pub const TRANSIENT_CDB: i32 = 1200;
@@ -13,11 +24,63 @@ pub const HANGOVER_FRAMES: u32 = 50;
 /// Two LSB of 16 bits. No microphone's own noise is quieter; digital silence must not make a floor.
 pub const LOWEST_FLOOR_CDB: i32 = -8400;
 
+/// Scores above this are speech when they last.
+const SPEECH_SCORE: i32 = LOGIT;
+const SPEECH_FRAMES: u32 = 3;
+/// While it is open for speech, less is enough.
+const HOLD_SCORE: i32 = 0;
+
+/// Opens for speech by the network's score.
+#[derive(Clone, Debug)]
+struct Speech {
+    bands: Bands,
+    network: Network,
+    rise: u32,
+    hold: u32,
+}
+
+impl Speech {
+    const fn new() -> Self {
+        Self {
+            bands: Bands::new(),
+            network: Network::new(),
+            rise: 0,
+            hold: 0,
+        }
+    }
+
+    /// One frame's hops -> (whether it is open for speech, whether a tone began).
+    fn frame(&mut self, hops: &[[u8; BANDS]]) -> (bool, bool) {
+        if hops.is_empty() {
+            self.hold = self.hold.saturating_sub(1);
+            return (self.hold > 0, false);
+        }
+        let mut inputs = [0; INPUTS];
+        let tone = self.bands.frame(hops, &mut inputs);
+        let score = self.network.step(&inputs);
+        self.rise = if score > SPEECH_SCORE {
+            (self.rise + 1).min(SPEECH_FRAMES)
+        } else {
+            self.rise.saturating_sub(1)
+        };
+        self.hold = if self.rise == SPEECH_FRAMES || (self.hold > 0 && score > HOLD_SCORE) {
+            HANGOVER_FRAMES
+        } else {
+            self.hold.saturating_sub(1)
+        };
+        (self.hold > 0, tone)
+    }
+}
+
 /// `frame` with each 20 ms of audio; then `open`, `transient` and `floor_cdb` are current.
 #[derive(Clone, Debug)]
 pub struct Gate {
     energy: Energy,
-    heard: Heard,
+    speech: Speech,
+    sudden: Sudden,
+    has_features: bool,
+    is_open: bool,
+    is_transient: bool,
 }
 
 impl Default for Gate {
@@ -31,29 +94,43 @@ impl Gate {
     pub const fn new() -> Self {
         Self {
             energy: Energy::new(),
-            heard: Heard {
-                speech: false,
-                transient: false,
-            },
+            speech: Speech::new(),
+            sudden: Sudden::new(),
+            has_features: false,
+            is_open: false,
+            is_transient: false,
         }
     }
 
-    /// One frame: its level in hundredths of dBFS and the minerva-mel64 hops it completed (none: level alone).
+    /// One frame: its level in hundredths of dBFS and the minerva-mel64 hops it completed.
     ///
+    /// Those are two, but none in the first frame; where there never are any, the level decides alone.
     /// Returns whether the gate is open after it.
-    pub fn frame(&mut self, level_cdb: i32, _hops: &[[u8; 64]]) -> bool {
-        self.heard = self.energy.frame(level_cdb);
-        self.open()
+    pub fn frame(&mut self, level_cdb: i32, hops: &[[u8; BANDS]]) -> bool {
+        let heard = self.energy.frame(level_cdb);
+        self.has_features |= !hops.is_empty();
+        let (speech, tone) = self.speech.frame(hops);
+        let sudden = self
+            .sudden
+            .frame(level_cdb, self.energy.floor_cdb(), tone, speech);
+        if self.has_features {
+            self.is_open = speech || sudden;
+            self.is_transient = sudden;
+        } else {
+            self.is_open = heard.speech || heard.transient;
+            self.is_transient = heard.transient;
+        }
+        self.is_open
     }
 
     /// Whether what is heard now should be sent.
     pub const fn open(&self) -> bool {
-        self.heard.speech || self.heard.transient
+        self.is_open
     }
 
-    /// A loud sound is on, or was in the last two seconds.
+    /// A sudden sound is on, or was a moment ago: it holds the gate.
     pub const fn transient(&self) -> bool {
-        self.heard.transient
+        self.is_transient
     }
 
     /// The noise floor, in hundredths of dBFS; the lowest there is while nothing was heard.

@@ -1,0 +1,95 @@
+//! Sudden sounds: what rises out of what was, whether the network knows it or not; and when they become a habit.
+//!
+//! A sound that keeps being sudden is music or somebody who types: there is an allowance for what such sounds may hold
+//! the gate, filled again while there is none, and at once by one that is louder than those before.
+
+use super::{LOWEST_FLOOR_CDB, TRANSIENT_CDB, TRANSIENT_FRAMES};
+
+/// A lesser rise counts when it lasts 60 ms.
+const RISE_CDB: i32 = 900;
+const RISE_FRAMES: u32 = 3;
+/// How long a lesser rise or a tone holds: 1 s.
+const RISE_HOLD_FRAMES: u32 = 50;
+/// Over the mean of the last second or so: a level that comes back again and again is no rise.
+const OVER_MEAN_CDB: i32 = 800;
+const MEAN_SHIFT: u32 = 6;
+/// 5 s: a smoke alarm's three tones, or two crashes.
+const ALLOWANCE_FRAMES: u32 = 250;
+/// What one that is louder than those before may hold at least.
+const LOUDER_FRAMES: u32 = 100;
+const LOUDER_CDB: i32 = 600;
+/// The loudest is forgotten by 1 dB a second.
+const FORGET_CDB: i32 = 2;
+const NONE_CDB: i32 = -20_000;
+
+/// Follows the level and says whether something sudden is on.
+#[derive(Clone, Debug)]
+pub(super) struct Sudden {
+    /// The slow mean of the level, in 1/256 of a hundredth of a dB; None: nothing heard yet.
+    mean: Option<i32>,
+    rise: u32,
+    hold: u32,
+    allowance: u32,
+    loudest_cdb: i32,
+}
+
+impl Sudden {
+    pub(super) const fn new() -> Self {
+        Self {
+            mean: None,
+            rise: 0,
+            hold: 0,
+            allowance: ALLOWANCE_FRAMES,
+            loudest_cdb: NONE_CDB,
+        }
+    }
+
+    /// One frame -> whether a sudden sound holds the gate. `speech`: it is open for speech as well.
+    pub(super) fn frame(
+        &mut self,
+        level_cdb: i32,
+        floor_cdb: i32,
+        tone: bool,
+        speech: bool,
+    ) -> bool {
+        let level = level_cdb.clamp(LOWEST_FLOOR_CDB, 0);
+        let mean = self.mean.unwrap_or(level << 8);
+        self.mean = Some(mean + (((level << 8) - mean) >> MEAN_SHIFT));
+        let over = level - floor_cdb;
+        let risen = level - (mean >> 8) >= OVER_MEAN_CDB;
+        self.rise = if over >= RISE_CDB && risen {
+            (self.rise + 1).min(RISE_FRAMES)
+        } else {
+            self.rise.saturating_sub(1)
+        };
+        self.loudest_cdb = (self.loudest_cdb - FORGET_CDB).max(NONE_CDB);
+        let transient = over >= TRANSIENT_CDB && risen;
+        if transient || tone || self.rise == RISE_FRAMES {
+            self.begin(
+                level,
+                if transient {
+                    TRANSIENT_FRAMES
+                } else {
+                    RISE_HOLD_FRAMES
+                },
+            );
+        } else {
+            self.hold = self.hold.saturating_sub(1);
+        }
+        let on = self.hold > 0 && self.allowance > 0;
+        if self.hold == 0 {
+            self.allowance = (self.allowance + 1).min(ALLOWANCE_FRAMES);
+        } else if !speech {
+            self.allowance = self.allowance.saturating_sub(1);
+        }
+        on
+    }
+
+    fn begin(&mut self, level: i32, frames: u32) {
+        self.hold = self.hold.max(frames);
+        if level > self.loudest_cdb + LOUDER_CDB {
+            self.allowance = self.allowance.max(LOUDER_FRAMES);
+        }
+        self.loudest_cdb = self.loudest_cdb.max(level);
+    }
+}

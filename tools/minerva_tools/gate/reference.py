@@ -1,0 +1,90 @@
+"""The whole gate in Python, frame by frame: what the Rust gate must equal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from minerva.gate import LOWEST_FLOOR_CDB, TRANSIENT_CDB, TRANSIENT_FRAMES
+from minerva.gate import Gate as EnergyGate
+from numpy.typing import NDArray
+
+from minerva_tools.gate.network import LOGIT, Network, inputs, scores
+
+Flags = NDArray[np.bool_]
+
+HANGOVER_FRAMES: Final = 50
+_SPEECH_SCORE: Final = LOGIT
+_SPEECH_FRAMES: Final = 3
+_HOLD_SCORE: Final = 0
+_RISE_CDB: Final = 900
+_RISE_FRAMES: Final = 3
+_RISE_HOLD_FRAMES: Final = 50
+_OVER_MEAN_CDB: Final = 800
+_MEAN_SHIFT: Final = 6
+_ALLOWANCE_FRAMES: Final = 250
+_LOUDER_FRAMES: Final = 100
+_LOUDER_CDB: Final = 600
+_FORGET_CDB: Final = 2
+_NONE_CDB: Final = -20_000
+
+
+def by_level(levels: NDArray[np.int32]) -> tuple[Flags, NDArray[np.int32]]:
+    """Levels (n,) in hundredths of dBFS -> (open (n,), the floor (n,)): device/minerva/gate.py."""
+    gate = EnergyGate()
+    is_open, floor = np.zeros(len(levels), bool), np.zeros(len(levels), np.int32)
+    for at, level in enumerate(levels):
+        is_open[at] = gate.update(int(level))
+        floor[at] = gate.floor_cdb
+    return is_open, floor
+
+
+def gate(network: Network, levels: NDArray[np.int32], hops: NDArray[np.uint8]) -> Flags:
+    """Levels (n,) and hops (n,2,64), of which frame 0 has none -> open (n,)."""
+    rows, tone = inputs(hops[1:])
+    speech = np.append(False, for_speech(scores(network, rows)))
+    return speech | sudden(levels, by_level(levels)[1], np.append(False, tone), speech)
+
+
+def for_speech(logits: NDArray[np.int64]) -> Flags:
+    """Scores -> where the gate is open for speech."""
+    out = np.zeros(len(logits), bool)
+    rise = hold = 0
+    for at, score in enumerate(logits):
+        rise = min(rise + 1, _SPEECH_FRAMES) if score > _SPEECH_SCORE else max(rise - 1, 0)
+        if rise == _SPEECH_FRAMES or (hold > 0 and score > _HOLD_SCORE):
+            hold = HANGOVER_FRAMES
+        else:
+            hold = max(hold - 1, 0)
+        out[at] = hold > 0
+    return out
+
+
+def sudden(levels: NDArray[np.int32], floors: NDArray[np.int32], tone: Flags, speech: Flags) -> Flags:
+    """Where a sudden sound holds the gate."""
+    out = np.zeros(len(levels), bool)
+    rise = hold = 0
+    allowance, loudest = _ALLOWANCE_FRAMES, _NONE_CDB
+    mean: int | None = None
+    for at in range(len(levels)):
+        level = min(max(int(levels[at]), LOWEST_FLOOR_CDB), 0)
+        was = level << 8 if mean is None else mean
+        mean = was + (((level << 8) - was) >> _MEAN_SHIFT)
+        over = level - int(floors[at])
+        risen = level - (was >> 8) >= _OVER_MEAN_CDB
+        rise = min(rise + 1, _RISE_FRAMES) if over >= _RISE_CDB and risen else max(rise - 1, 0)
+        loudest = max(loudest - _FORGET_CDB, _NONE_CDB)
+        transient = over >= TRANSIENT_CDB and risen
+        if transient or tone[at] or rise == _RISE_FRAMES:
+            hold = max(hold, TRANSIENT_FRAMES if transient else _RISE_HOLD_FRAMES)
+            if level > loudest + _LOUDER_CDB:
+                allowance = max(allowance, _LOUDER_FRAMES)
+            loudest = max(loudest, level)
+        else:
+            hold = max(hold - 1, 0)
+        out[at] = hold > 0 and allowance > 0
+        if hold == 0:
+            allowance = min(allowance + 1, _ALLOWANCE_FRAMES)
+        elif not speech[at]:
+            allowance = max(allowance - 1, 0)
+    return out
