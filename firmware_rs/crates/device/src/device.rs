@@ -292,6 +292,11 @@ impl<'a> Device<'a> {
         self.link.state() == link::State::Live
     }
 
+    /// Whether a hub has acknowledged a health message: firmware on trial waits for it.
+    pub fn health_acked(&self) -> bool {
+        self.link.health_acked().is_some()
+    }
+
     /// Milliseconds since 1970 as of the last poll, once a hub has said it.
     pub fn utc_ms(&self) -> Option<u64> {
         let (utc_ms, at_ms) = self.utc?;

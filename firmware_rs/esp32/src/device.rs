@@ -1,0 +1,198 @@
+//! The loop of the device: microphone, button, light, watchdog, and the health gate of a slot on trial.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use embassy_time::{Instant, Timer};
+use esp_bootloader_esp_idf::partitions::Error;
+use esp_hal::gpio::Input;
+use esp_hal::rtc_cntl::{Rwdt, RwdtStage};
+use esp_hal::time::Duration;
+use esp_println::println;
+use minerva_board::boards::Board;
+use minerva_board::boot::{self, Facts, Order, Running};
+use minerva_board::button::Button;
+use minerva_board::records::State;
+use minerva_board::watch::{self, Loop, Watch};
+use minerva_board::wire::DeviceEnd;
+use minerva_device::ports::Clock;
+use minerva_device::settings::Settings;
+use minerva_device::{Device, Identity, LightState};
+use static_cell::StaticCell;
+
+use crate::chip::{CHIP, PSRAM_RING_BYTES, RING_BYTES};
+use crate::flash::Flash;
+use crate::light::Light;
+use crate::mic::Mic;
+use crate::slots;
+
+/// How often a button is looked at; the DMA bridges 320 ms.
+const LOOK_MS: u32 = 10;
+/// How often the health gate is asked.
+const TRIAL_LOOK_MS: u32 = 1000;
+
+/// What the loop is made of.
+pub struct Parts {
+    /// Of this device.
+    pub settings: &'static Settings,
+    /// Its board.
+    pub board: &'static Board,
+    /// The slot that runs, where there are slots.
+    pub running: Option<Running>,
+    /// The flash.
+    pub flash: &'static mut Flash,
+    /// The microphone.
+    pub mic: Mic,
+    /// The light.
+    pub light: Light,
+    /// The button's pin.
+    pub button: Input<'static>,
+    /// The watchdog, which sleeps still.
+    pub watchdog: Rwdt,
+    /// The line to the network.
+    pub wire: DeviceEnd<'static>,
+    /// Which loops go round.
+    pub watch: &'static Watch,
+    /// Unpredictable numbers.
+    pub random: fn() -> u64,
+}
+
+/// All of it, in its place.
+pub struct Body {
+    device: Device<'static>,
+    parts: Parts,
+}
+
+static PLACE: StaticCell<Body> = StaticCell::new();
+
+struct Ticks;
+
+impl Clock for Ticks {
+    #[allow(clippy::cast_possible_truncation)] // it wraps, as the trait says
+    fn ticks_ms(&self) -> u32 {
+        Instant::now().as_millis() as u32
+    }
+}
+
+/// Make the device.
+///
+/// # Errors
+///
+/// When its ring does not fit the memory.
+pub fn begin(parts: Parts) -> Result<&'static mut Body, String> {
+    let ring = match parts.settings.ring_bytes as usize {
+        0 if esp_alloc::HEAP.free() > 4 * PSRAM_RING_BYTES => PSRAM_RING_BYTES,
+        0 => RING_BYTES,
+        bytes => bytes,
+    };
+    let size = Device::memory_bytes(ring);
+    let mut memory = Vec::new();
+    if memory.try_reserve_exact(size).is_err() {
+        return Err(alloc::format!(
+            "settings.json: ring_bytes {ring} needs {size} bytes; {} are free",
+            esp_alloc::HEAP.free()
+        ));
+    }
+    memory.resize(size, 0);
+    let identity = Identity {
+        board: parts.board.name,
+        version: env!("CARGO_PKG_VERSION"),
+        slot: slots::name(&parts.running),
+        features: CHIP.has_fpu(),
+        start_ms: 0,
+    };
+    let device = Device::new(parts.settings, identity, memory.leak(), parts.random)
+        .map_err(|error| alloc::format!("{error:?}"))?;
+    Ok(PLACE.init(Body { device, parts }))
+}
+
+/// For ever.
+#[embassy_executor::task]
+pub async fn run(place: &'static mut Body) -> ! {
+    let Body { device, parts } = place;
+    let mut button = Button::default();
+    let patience = Duration::from_millis(watch::TIMEOUT_MS);
+    parts.watchdog.set_timeout(RwdtStage::Stage0, patience);
+    parts.watchdog.enable();
+    let mut trial_at = Ticks.ticks_ms();
+    loop {
+        let now = Ticks.ticks_ms();
+        if button.look(parts.button.is_low(), now) {
+            device.press_button(&mut parts.mic, parts.flash);
+        }
+        let wait = device.poll(&Ticks, &mut parts.mic, &mut parts.wire, parts.flash);
+        parts.light.show(device.light(), now);
+        while let Some(note) = device.take_note() {
+            println!("{note}");
+        }
+        if now.wrapping_sub(trial_at) >= TRIAL_LOOK_MS {
+            trial_at = now;
+            device.set_heap_free(esp_alloc::HEAP.free() as u64);
+            mind_the_trial(device, parts);
+        }
+        parts.watch.alive(Loop::Device);
+        if parts.watch.all_alive() {
+            parts.watchdog.feed();
+        }
+        Timer::after_millis(u64::from(wait.clamp(1, LOOK_MS))).await;
+    }
+}
+
+/// Ask the health gate, and do what it says.
+fn mind_the_trial(device: &Device<'_>, parts: &mut Parts) {
+    let Some(running) = parts.running else {
+        return;
+    };
+    let facts = Facts {
+        welcomed: device.utc_ms().is_some(),
+        health_acked: device.health_acked(),
+        microphone: parts.mic.verdict(),
+        muted: device.light() == LightState::Muted,
+        uptime_ms: Instant::now().as_millis(),
+    };
+    let state = parts.flash.state();
+    let order = boot::decide(running, &state, &facts);
+    if order == Order::Wait {
+        return;
+    }
+    let done = carry_out(
+        order,
+        parts.flash,
+        boot::after(order, running, &state, &facts),
+    );
+    match (order, done) {
+        (Order::Keep, Ok(())) => {
+            println!("the trial of this firmware is over: it stays");
+            parts.running = Some(Running {
+                on_trial: false,
+                ..running
+            });
+        }
+        (Order::Blame, Ok(())) => {
+            println!("the other slot's trial is over: it did not reach the hub")
+        }
+        (Order::GiveUp(why), Ok(())) => {
+            println!("the trial of this firmware is over: {why}; back to the other slot");
+            esp_hal::system::software_reset();
+        }
+        (Order::TryAgain, Ok(())) => {
+            println!("no hub here either: the other slot gets another turn");
+            esp_hal::system::software_reset();
+        }
+        (_, Err(error)) => println!("the slot's state cannot be written: {error}"),
+        (Order::Wait, Ok(())) => {}
+    }
+}
+
+/// The state first: power may fail between the two.
+fn carry_out(order: Order, flash: &mut Flash, state: State) -> Result<(), Error> {
+    if flash.state() != state {
+        flash.keep(state)?;
+    }
+    match order {
+        Order::Keep => flash.mark(true),
+        Order::GiveUp(_) => flash.mark(false),
+        Order::TryAgain => flash.try_other(),
+        Order::Blame | Order::Wait => Ok(()),
+    }
+}
