@@ -3,7 +3,8 @@
 /// Packets within an open gate are contiguous, so the count of samples rules. Beyond this it has lost samples
 /// (a stall longer than the microphone's buffer) or drifted by 800 s of a 50 ppm crystal.
 pub const DRIFT_MS: i64 = 40;
-/// That many looks in a row must agree: a pause between reading samples and ticks is not a loss.
+/// That many looks in a row must agree: a pause between reading samples and ticks is not a loss. Before the first
+/// frame one is enough, for a microphone that begins later than it said has lost nothing.
 const LOOKS: u8 = 8;
 
 /// Wrapping ticks to time since boot without wrap; [`update`](Self::update) at least every 2^31 ms (24 days).
@@ -44,6 +45,7 @@ pub struct SampleClock {
     next_ms: i64,
     looks: u8,
     least_ms: i64,
+    fresh: bool,
 }
 
 impl SampleClock {
@@ -53,6 +55,7 @@ impl SampleClock {
             next_ms: 0,
             looks: 0,
             least_ms: 0,
+            fresh: true,
         }
     }
 
@@ -60,6 +63,7 @@ impl SampleClock {
     pub fn start(&mut self, now_ms: u64, ahead_ms: i64) {
         self.next_ms = signed(now_ms).saturating_add(ahead_ms);
         self.looks = 0;
+        self.fresh = true;
     }
 
     /// All samples were read at `now_ms`, `pending_ms` of them not yet framed: true when anchored anew.
@@ -75,7 +79,7 @@ impl SampleClock {
             self.least_ms = drift;
         }
         self.looks = self.looks.saturating_add(1);
-        if self.looks < LOOKS {
+        if self.looks < LOOKS && !self.fresh {
             return false;
         }
         self.start(now_ms, pending_ms.saturating_neg());
@@ -85,6 +89,7 @@ impl SampleClock {
     /// One frame of `frame_ms` went by.
     pub fn next_frame(&mut self, frame_ms: u32) {
         self.next_ms = self.next_ms.saturating_add(i64::from(frame_ms));
+        self.fresh = false;
     }
 
     /// The time of the next frame's first sample, never before boot.
@@ -146,6 +151,16 @@ mod tests {
         }
         assert!(samples.check(1400, 5));
         assert_eq!(samples.time_ms(), 1395);
+    }
+
+    #[test]
+    fn a_microphone_that_begins_late_is_believed_at_once() {
+        let mut samples = SampleClock::new();
+        samples.start(1000, 250);
+        assert!(samples.check(2000, 10));
+        assert_eq!(samples.time_ms(), 1990);
+        samples.next_frame(20);
+        assert!(!samples.check(2100, 0));
     }
 
     #[test]

@@ -8,9 +8,20 @@
 //! }
 //! ```
 //!
-//! Nothing here waits, allocates or knows what it runs on: the world is the traits of [`ports`].
+//! Nothing here waits, allocates or knows what it runs on: the world is the traits of [`ports`]. Nothing that comes from
+//! outside can panic: the lints below keep indexing, unchecked arithmetic and unwrapping out of the crate.
 #![no_std]
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
 
 pub mod backoff;
 pub mod clock;

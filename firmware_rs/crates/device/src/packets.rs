@@ -230,12 +230,6 @@ impl<'a> Packets<'a> {
         self.ring
             .rewind(if after > u32::MAX / 2 { 0 } else { after })
     }
-
-    /// As if so many packets had been made before.
-    #[cfg(test)]
-    pub fn set_next_seq(&mut self, seq: u32) {
-        self.next_seq = seq;
-    }
 }
 
 /// A packet's time is modulo 2^32.
@@ -249,4 +243,137 @@ fn place(payload: &mut [u8], at: usize, size: usize) -> &mut [u8] {
     payload
         .get_mut(at..at.saturating_add(size))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use minerva_wire::media::decode;
+    use std::vec;
+    use std::vec::Vec;
+
+    const PCM: [i16; FRAME_SAMPLES] = [7; FRAME_SAMPLES];
+
+    fn packets(ring: usize) -> Packets<'static> {
+        let mut packets = Packets::new(
+            vec![0; ring].leak(),
+            vec![0; 8192].leak(),
+            vec![0; 1920].leak(),
+        );
+        packets.configure(Kind::ImaAdpcm, 60, true);
+        packets
+    }
+
+    fn unsent(packets: &mut Packets<'_>) -> Vec<Header> {
+        let mut out = Vec::new();
+        while let Some((a, b)) = packets.ring.peek() {
+            let packet = [a, b].concat();
+            out.push(decode(&packet).unwrap().0);
+            packets.ring.sent();
+        }
+        out
+    }
+
+    /// `frames` frames from `time_ms` on.
+    fn add(packets: &mut Packets<'_>, frames: u64, time_ms: u64, flows: bool) {
+        let mut state = adpcm::State::default();
+        for n in 0..frames {
+            packets.add_audio(&PCM, &mut state, time_ms + n * 20, flows);
+        }
+    }
+
+    #[test]
+    fn numbers_wrap_and_resume_counts_across_the_wrap() {
+        let mut packets = packets(8192);
+        packets.next_seq = u32::MAX - 2;
+        add(&mut packets, 18, 0, true);
+        let numbers: Vec<u32> = unsent(&mut packets)
+            .iter()
+            .map(|header| header.seq)
+            .collect();
+        assert_eq!(numbers, [u32::MAX - 2, u32::MAX - 1, u32::MAX, 0, 1, 2]);
+        for (settled, again) in [
+            (Some(u32::MAX - 3), 6), // the one before the first
+            (Some(u32::MAX - 1), 4),
+            (Some(u32::MAX), 3),
+            (Some(0), 2),
+            (Some(2), 0),
+            (Some(3), 0), // never used
+            (Some(1 << 31), 0),
+            (Some(3 << 30), 6), // long gone
+            (None, 6),
+        ] {
+            assert_eq!(packets.resume_after(settled), again, "{settled:?}");
+            let first = unsent(&mut packets).first().map(|header| header.seq);
+            let want = settled
+                .filter(|_| again < 6)
+                .map_or(u32::MAX - 2, |seq| seq.wrapping_add(1));
+            assert_eq!(first, (again > 0).then_some(want));
+        }
+    }
+
+    #[test]
+    fn the_gate_opens_with_what_waited_and_ends_with_a_flag() {
+        let mut packets = packets(16_384);
+        add(&mut packets, 90, 0, false);
+        assert_eq!(packets.ring.count(), 0);
+        add(&mut packets, 6, 1800, true);
+        add(&mut packets, 6, 1920, false);
+        let sent = unsent(&mut packets);
+        // 480 ms of pre-roll are eight packets; then two, and one that ENDS.
+        assert_eq!(sent.len(), 11);
+        assert_eq!((sent[0].time_ms, sent[0].flags), (1800 - 480, BEGINS));
+        assert!(sent[1..10].iter().all(|header| header.flags == 0));
+        assert_eq!((sent[10].time_ms, sent[10].flags), (1920, ENDS));
+        assert!(
+            sent.windows(2)
+                .all(|pair| pair[1].seq == pair[0].seq + 1
+                    && pair[1].time_ms == pair[0].time_ms + 60)
+        );
+        add(&mut packets, 3, 2040, true);
+        assert_eq!(unsent(&mut packets)[0].flags, BEGINS);
+    }
+
+    #[test]
+    fn the_pre_roll_is_bounded_in_time_whatever_its_packets() {
+        for (kind, most_ms) in [
+            (Kind::ImaAdpcm, 20),
+            (Kind::ImaAdpcm, 200),
+            (Kind::PcmS16le, 60),
+        ] {
+            let mut packets = packets(65_536);
+            packets.configure(kind, most_ms, false);
+            add(&mut packets, 200, 0, false);
+            add(&mut packets, 10, 4000, true);
+            let first = unsent(&mut packets)[0];
+            let before = 4000 - first.time_ms;
+            assert!(
+                before <= PRE_ROLL_MS && (kind == Kind::PcmS16le || before >= 400),
+                "{kind} {before}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_change_of_kind_closes_what_was_begun() {
+        let mut packets = packets(8192);
+        add(&mut packets, 4, 0, true);
+        packets.configure(Kind::PcmS16le, 200, true);
+        add(&mut packets, 3, 80, true);
+        let sent = unsent(&mut packets);
+        let made: Vec<_> = sent
+            .iter()
+            .map(|header| (header.kind, header.frames, header.time_ms))
+            .collect();
+        // Three frames of PCM are all that this payload holds.
+        assert_eq!(
+            made,
+            [
+                (Kind::ImaAdpcm, 3, 0),
+                (Kind::ImaAdpcm, 1, 60),
+                (Kind::PcmS16le, 3, 80)
+            ]
+        );
+    }
 }

@@ -1,4 +1,8 @@
 //! The WebSocket client: whole, byte by byte, truncated, and against whatever a hostile hub sends.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 use minerva_device::websocket::*;
 use proptest::prelude::*;
