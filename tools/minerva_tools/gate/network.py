@@ -1,4 +1,4 @@
-"""The gate's network: its inputs and its scores in integers, as the Rust gate computes them, for whole recordings.
+"""The gate's network: inputs and scores in integers, as the Rust gate computes them, for whole recordings.
 
 The weights are kept in data/gate_network.json; `python -m minerva_tools.gate.network` writes the Rust gate's
 constants from them, `--check` says whether they agree.
@@ -31,11 +31,12 @@ _TONE_FRAMES: Final = 4
 
 Ints = NDArray[np.int64]
 Network = Mapping[str, Ints]
-"""dense (16,128), dense_bias (16,), now and before (6,16,16) as [layer, to, from], bias (6,16), out (7,16), out_bias ()."""
+"""dense (16,128), dense_bias (16,), now and before (6,16,16) as [layer, to, from], bias (6,16), out (7,16),
+out_bias ()."""
 
 
 def inputs(hops: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """Hops uint8 (..., n, 2, 64), two a frame -> (inputs int8 (..., n, 128), whether a tone stands out (..., n))."""
+    """Hops uint8 (..., n,2,64) -> (inputs int8 (..., n,128), where a tone stands out (..., n))."""
     twice = np.moveaxis(hops.astype(np.int32).sum(-2), -2, 0)  # (n, ..., 64)
     level = twice << 4
     floor, mean = level[0].copy(), level[0].copy()
@@ -71,7 +72,8 @@ def scores(network: Network, rows: NDArray[np.int8]) -> Ints:
 
 
 def _activation(sums: Ints) -> Ints:
-    return np.clip((sums + 32) >> 6, 0, 127)
+    activations: Ints = np.clip((sums + 32) >> 6, 0, 127)
+    return activations
 
 
 def load(path: Path = WEIGHTS) -> Network:

@@ -31,7 +31,7 @@ _NONE_CDB: Final = -20_000
 
 def by_level(levels: NDArray[np.int32]) -> tuple[Flags, NDArray[np.int32]]:
     """Levels (n,) in hundredths of dBFS -> (open (n,), the floor (n,)): device/minerva/gate.py."""
-    gate = EnergyGate()
+    gate = EnergyGate()  # type: ignore[no-untyped-call]
     is_open, floor = np.zeros(len(levels), bool), np.zeros(len(levels), np.int32)
     for at, level in enumerate(levels):
         is_open[at] = gate.update(int(level))

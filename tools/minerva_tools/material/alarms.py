@@ -1,8 +1,8 @@
-"""Sounds that must always be sent: alarms, chimes, crashes; each takes a generator -> float64 (n,), RMS 1 while it sounds."""
+"""Alarms, chimes, crashes, which must always be sent: generator -> float64 (n,), RMS 1 while it sounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,8 @@ def _sounding(samples: Samples) -> Samples:
     """RMS 1 over the 20 ms frames within 15 dB of the loudest."""
     n = len(samples) // 320 * 320
     power = np.mean(samples[:n].reshape(-1, 320) ** 2, axis=1)
-    return samples / np.sqrt(np.mean(power[power > power.max() * 10**-1.5]))
+    scaled: Samples = samples / np.sqrt(np.mean(power[power > power.max() * 10**-1.5]))
+    return scaled
 
 
 def _beep(hertz: float, seconds: float, harmonics: int = 1) -> Samples:
@@ -139,7 +140,7 @@ def bell(rng: np.random.Generator) -> Samples:
     return _sounding(out)
 
 
-TRAIN: Final[Mapping[str, Alarm]] = {
+TRAIN: Final[dict[str, Alarm]] = {
     "smoke": smoke,
     "monoxide": monoxide,
     "chime": chime,
@@ -149,7 +150,7 @@ TRAIN: Final[Mapping[str, Alarm]] = {
     "thud": thud,
     "clap": clap,
 }
-UNSEEN: Final[Mapping[str, Alarm]] = {
+UNSEEN: Final[dict[str, Alarm]] = {
     "smoke_low": smoke_low,
     "siren": siren,
     "bell": bell,

@@ -1,4 +1,4 @@
-"""What gates are judged on: voices, timbres and seeds that were not trained on, with the truth beside them."""
+"""What gates are judged on: voices, timbres and seeds that were not trained on, with the truth beside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEADY: Final = ("noise", "hum", "music")  # the kinds of which 90 % must stay
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One recording: pcm int16; `truth` (n,) frames that must be sent (or, of kind not speech or alarm, must not)."""
+    """One recording: pcm int16; `truth` (n,): the frames of speech, of the alarm, or of what should stay."""
 
     name: str
     pcm: NDArray[np.int16]
@@ -84,7 +84,7 @@ def speech(snr_db: float, background: str, noise: Noise, seed: int, seconds: int
 def nonspeech(
     under_db: float, background: str, noise: Noise, seed: int, over_db: float = 10.0, seconds: int = 60
 ) -> Judged:
-    """A background alone, at the level that is `under_db` below speech; it begins `over_db` over a quiet room."""
+    """A background alone, `under_db` below speech; it begins `over_db` over a quiet room."""
     rng = np.random.default_rng([SEED, 2, seed])
     n = seconds * RATE
     level_db = SPEECH_DBFS - under_db

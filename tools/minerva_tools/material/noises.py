@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from scipy.signal import lfilter
 
 RATE: Final = 16_000
 
-Samples = NDArray[np.float64]
+Samples = NDArray[np.floating[Any]]
 Noise = Callable[[int, np.random.Generator], Samples]
 
 
@@ -148,7 +148,7 @@ def typing(n: int, rng: np.random.Generator) -> Samples:
     return unit(out)
 
 
-TRAIN: Final[Mapping[str, Noise]] = {
+TRAIN: Final[dict[str, Noise]] = {
     "white": white,
     "pink": pink,
     "brown": brown,
@@ -158,5 +158,5 @@ TRAIN: Final[Mapping[str, Noise]] = {
     "tone": tone,
     "machine": machine,
 }
-UNSEEN: Final[Mapping[str, Noise]] = {"vacuum": vacuum, "rain": rain}  # never trained on
-CLICKS: Final[Mapping[str, Noise]] = {"typing": typing}
+UNSEEN: Final[dict[str, Noise]] = {"vacuum": vacuum, "rain": rain}  # never trained on
+CLICKS: Final[dict[str, Noise]] = {"typing": typing}

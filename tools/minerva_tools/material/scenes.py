@@ -1,8 +1,9 @@
-"""A room over time with the truth about it, and what a device makes of it: levels and features, frame by frame."""
+"""A room over time with the truth about it, and what a device makes of it: levels and features of frames."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """pcm int16 (n*320,); per frame (n,): is there speech, is there an alarm; `unsure` frames teach nothing."""
+    """pcm int16 (n*320,); per frame (n,): speech, an alarm; frames that are `unsure` teach nothing."""
 
     pcm: NDArray[np.int16]
     speech: Flags
@@ -29,23 +30,23 @@ class Scene:
 
 
 def gain(db: float) -> float:
-    """dB -> amplitude."""
+    """The amplitude of a level in dB."""
     return float(10 ** (db / 20))
 
 
 def active(sound: Samples, below_db: float = 35.0, bridge: int = 15) -> Flags:
     """Per frame: within `below_db` of the loudest; gaps of fewer than `bridge` frames are filled."""
     rms = voices.frame_rms(np.append(sound, np.zeros(-len(sound) % FRAME)))
-    on = rms > rms.max() * gain(-below_db)
+    on: Flags = rms > rms.max() * gain(-below_db)
     at = np.flatnonzero(on)
-    for left, right in zip(at[:-1], at[1:], strict=True):
+    for left, right in pairwise(at):
         if right - left <= bridge:
             on[left:right] = True
     return on
 
 
 def frames_of(pcm: NDArray[np.int16]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """What the gate gets: levels (n,) in hundredths of dB, and hops uint8 (n,2,64); those of frame 0 are void."""
+    """What the gate gets: levels (n,) in hundredths of dBFS, hops uint8 (n,2,64), void in frame 0."""
     n = len(pcm) // FRAME
     power = np.mean(pcm[: n * FRAME].reshape(n, FRAME).astype(np.float64) ** 2, axis=1)
     level = 1000 * np.log10(np.maximum(power, 1 / FRAME) / 2**30)
@@ -60,7 +61,7 @@ def to_pcm(sound: Samples) -> NDArray[np.int16]:
 
 
 def training(rng: np.random.Generator, seconds: int = 20) -> Scene:
-    """Anything that a room may hold, by chance; voices, timbres, noises and alarms of the training set only."""
+    """Anything that a room may hold, by chance; only what is for training."""
     n = seconds * RATE
     frames = n // FRAME
     speech, event, unsure = (np.zeros(frames, bool) for _ in range(3))

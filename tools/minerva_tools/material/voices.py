@@ -1,4 +1,4 @@
-"""People who talk: flite's voices, varied in pitch, pace and room; those trained on and those judged on are apart."""
+"""People who talk: flite's voices, varied in size, pace and room; to train or to judge, never both."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _said(text: str, voice: str) -> Samples:
 
 
 def say(rng: np.random.Generator, voices: Sequence[str], *, train: bool, vary: bool = True) -> Samples:
-    """Something by somebody; RMS 1 while speaking. `vary`: another speaker's size and pace, perhaps a room."""
+    """Something by somebody; RMS 1 while speaking. `vary`: another size and pace, perhaps a room."""
     choice = texts(train)
     sound = _said(choice[int(rng.integers(len(choice)))], voices[int(rng.integers(len(voices)))])
     if vary:
@@ -74,7 +74,8 @@ def say(rng: np.random.Generator, voices: Sequence[str], *, train: bool, vary: b
         if rng.random() < 0.5:
             sound = in_a_room(sound, rng)
     level = frame_rms(sound)
-    return sound / np.sqrt(np.mean(level[level > 0.1 * level.max()] ** 2))
+    said: Samples = sound / np.sqrt(np.mean(level[level > 0.1 * level.max()] ** 2))
+    return said
 
 
 def in_a_room(sound: Samples, rng: np.random.Generator) -> Samples:
@@ -84,7 +85,8 @@ def in_a_room(sound: Samples, rng: np.random.Generator) -> Samples:
     impulse = rng.standard_normal(length) * decay
     impulse *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(impulse**2))
     impulse[0] += 1.0
-    return fftconvolve(sound, impulse)
+    reverberant: Samples = fftconvolve(sound, impulse)
+    return reverberant
 
 
 def frame_rms(sound: Samples) -> Samples:
