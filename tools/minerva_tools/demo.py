@@ -165,7 +165,7 @@ async def stage(
 
     The devices start together once the engines are loaded, so that nothing has to wait for them.
     """
-    runs = await asyncio.to_thread(_what_runs, tuple(conversation.sound), say)
+    runs = await asyncio.to_thread(what_runs, tuple(conversation.sound), say)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="minerva-demo-")))
         private = msgspec.structs.replace(config, store=StoreConfig(path=folder / "store"))
@@ -205,7 +205,7 @@ async def stage(
         yield Stage(hub, address, devices, begins)
 
 
-def _what_runs(rooms: Sequence[str], say: Say) -> dict[str, Interpreter]:
+def what_runs(rooms: Sequence[str], say: Say) -> dict[str, Interpreter]:
     """Room -> what runs its device: minerva-sim in the last of several where it can be had. Blocks."""
     runs = dict.fromkeys(rooms, choose_interpreter())
     if len(rooms) > 1:
