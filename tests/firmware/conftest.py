@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from minerva_tools.sim import SimBuildError
 from minerva_tools.virtual import Hearing
 
 from tests.device.device_hub import DeviceHub, noise, talk, write_wav
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("devices", "boards for the conformance suite")
     group.addoption("--device-port", help="serial port of a board, as /dev/ttyUSB0")
     group.addoption("--device-settings", help="the settings.json that this board holds")
+    group.addoption("--device-variant", default="rust", help="what it runs: micropython or rust")
     group.addoption("--device-cert", help="certificate (PEM) of the scripted hub, for a wss:// url")
     group.addoption("--device-key", help="its key")
 
@@ -82,13 +84,18 @@ def _option(config: pytest.Config, name: str) -> Any:
 def variant(request: pytest.FixtureRequest) -> Variant:
     """The device under test; skips where it cannot be had or lacks what the test needs."""
     config = request.config
-    found: Variant | str
+    found: Variant | str | SimBuildError
     if request.param == "board":
         port, settings = _option(config, "--device-port"), _option(config, "--device-settings")
         assert port and settings, "a board takes --device-port and --device-settings"
+        only = feature_of(request).kwargs.get("only")
+        if only not in (None, _option(config, "--device-variant")):
+            pytest.skip(f"{only} alone has this")
         found = BoardVariant("board", str(port), BOARD, Path(port), Path(settings))
     else:
         found = find_variant(request.param)
+    if isinstance(found, SimBuildError):
+        raise found
     if isinstance(found, str):
         pytest.skip(found)
     lacking = set(feature_of(request).kwargs.get("needs", ())) - found.can

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+import wave
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,22 @@ async def test_digital_silence(hub: DeviceHub, switch_on: Any, tmp_path: Path) -
         await asyncio.sleep(0)
     assert not any(hub.pcm()[32000:])
     assert hub.of("level")[-1]["rms_db"] <= -84
+
+
+@feature(
+    "Microphone", "a recording that is not 16 kHz, mono, 16 bits is refused with a sentence", needs=("sound",)
+)
+@pytest.mark.parametrize(("channels", "rate", "width"), [(2, 16_000, 2), (1, 44_100, 2), (1, 16_000, 1)])
+async def test_another_recording(
+    hub: DeviceHub, switch_on: Any, tmp_path: Path, channels: int, rate: int, width: int
+) -> None:
+    path = tmp_path / "other.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(width)
+        out.setframerate(rate)
+        out.writeframes(bytes(channels * width * rate))
+    async with switch_on(hub, path) as unit:
+        await unit.says(f"{channels} channels, {rate} Hz, {8 * width} bits")
+        await unit.says("wanted 1, 16000, 16")
+        assert hub.packet_count == 0

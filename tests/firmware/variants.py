@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from minerva_tools.sim import SimBuildError
 from minerva_tools.virtual import (
     Hearing,
     Interpreter,
@@ -54,8 +55,8 @@ class BoardVariant(Variant):
 
 
 @cache
-def find_variant(name: str) -> Variant | str:
-    """The variant of that name, or why there is none here. minerva-sim is built where it can be."""
+def find_variant(name: str) -> Variant | str | SimBuildError:
+    """The variant of that name, or why there is none here. minerva-sim is built, once, where it can be."""
     try:
         if name == "rust":
             interpreter = choose_interpreter("rust")
@@ -65,4 +66,6 @@ def find_variant(name: str) -> Variant | str:
             interpreter = choose_interpreter("micropython", arch=arch)
     except VirtualDeviceError as reason:
         return str(reason)
+    except SimBuildError as fault:
+        return fault
     return ProcessVariant(name, interpreter.title, PROCESS, interpreter)
