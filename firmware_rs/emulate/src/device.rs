@@ -136,44 +136,59 @@ impl Session<'_> {
             self.hub.attend();
         }
     }
+
+    fn press_button(&mut self) {
+        self.device.press_button(&mut self.room, &mut Memory);
+    }
 }
 
-/// The session, from the first look to a refusal.
-#[inline(never)]
+/// Two sessions: of a device with every mode, through all of them, and of one that computes no features.
 pub fn run() {
     let mut memory = [0; Device::memory_bytes(RING)];
-    let settings = match settings::parse(SETTINGS) {
-        Ok(settings) => settings,
-        Err(error) => return report::word("device.settings", error),
-    };
+    if let Some(session) = begin(&mut memory, true) {
+        every_mode(session);
+    }
+    if let Some(session) = begin(&mut memory, false) {
+        audio_only(session);
+    }
+    report::number("device.state_bytes", size_of::<Device<'_>>());
+    report::number("device.memory_bytes", Device::memory_bytes(RING) - RING);
+}
+
+/// A device that nobody has polled yet; nothing when it does not take its settings, of which a line tells.
+fn begin(memory: &mut [u8], features: bool) -> Option<Session<'_>> {
+    let settings = settings::parse(SETTINGS)
+        .map_err(|error| report::word("device.settings", error))
+        .ok()?;
     let identity = Identity {
         board: "virtual",
         version: "0.1.0",
         slot: "a",
-        features: true,
+        features,
         start_ms: 0,
     };
-    let device = match Device::new(&settings, identity, &mut memory, random) {
-        Ok(device) => device,
-        Err(error) => return report::word("device.memory", error.least),
-    };
-    let room = Room {
-        on: false,
-        at: 0,
-        heard: [0; FRAME],
-        ready: false,
-    };
-    // Near the wrap of the ticks, which a device must not mind.
-    let time = Time(Cell::new(u32::MAX - 5_000));
-    let session = &mut Session {
+    let device = Device::new(&settings, identity, memory, random)
+        .map_err(|error| report::number("device.least_memory", error.least))
+        .ok()?;
+    Some(Session {
         device,
-        time,
-        room,
+        // Near the wrap of the ticks, which a device must not mind.
+        time: Time(Cell::new(u32::MAX - 5_000)),
+        room: Room {
+            on: false,
+            at: 0,
+            heard: [0; FRAME],
+            ready: false,
+        },
         hub: Hub::new(),
-    };
-    let mut costs = [const { Cost::new() }; 5];
-    let [begin, speech, features, full, other] = &mut costs;
+    })
+}
 
+/// From the first look through all modes, both mutes and an outage to a refusal.
+#[inline(never)]
+fn every_mode(mut session: Session<'_>) {
+    let mut costs = [const { Cost::new() }; 6];
+    let [begin, speech, features, full, events, changes] = &mut costs;
     session.frames(10, begin);
     session.frames(CLIP, speech);
     session.hub.order(Mode::Features, Kind::ImaAdpcm, 3);
@@ -182,27 +197,34 @@ pub fn run() {
     session.frames(CLIP, full);
     session.hub.order(Mode::Events, Kind::ImaAdpcm, 10);
     session.hub.ping();
-    session.frames(CLIP, other);
+    session.frames(CLIP, events);
     session.hub.order(Mode::Speech, Kind::ImaAdpcm, 3);
     session.hub.mute(true);
-    session.frames(CLIP / 4, other);
+    session.frames(CLIP / 4, changes);
     session.hub.mute(false);
-    session.frames(CLIP / 2, other);
-    session.device.press_button(&mut session.room, &mut Memory);
-    session.frames(CLIP / 4, other);
-    session.device.press_button(&mut session.room, &mut Memory);
+    session.frames(CLIP / 2, changes);
+    session.press_button();
+    session.frames(CLIP / 4, changes);
+    session.press_button();
     session.hub.hang_up();
-    session.frames(2 * CLIP, other);
+    session.frames(2 * CLIP, changes);
     session.hub.text(b"{\"type\":\"welcome\",\"protocol\":");
-    session.frames(CLIP, other);
-
-    session.hub.report();
-    for (name, cost) in ["begin", "speech", "features", "full", "other"]
+    session.frames(CLIP, changes);
+    session.hub.report("device");
+    for (name, cost) in ["begin", "speech", "features", "full", "events", "changes"]
         .iter()
         .zip(&costs)
     {
         cost.report(format_args!("device.{name}"));
     }
-    report::number("device.state_bytes", size_of::<Device<'_>>());
-    report::number("device.memory_bytes", Device::memory_bytes(RING) - RING);
+}
+
+/// What a chip without an FPU does: the gate hears the level alone.
+#[inline(never)]
+fn audio_only(mut session: Session<'_>) {
+    let mut speech = Cost::new();
+    session.frames(10, &mut Cost::new());
+    session.frames(CLIP, &mut speech);
+    session.hub.report("audio_device");
+    speech.report("audio_device.speech");
 }

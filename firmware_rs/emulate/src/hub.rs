@@ -152,17 +152,17 @@ impl Hub {
         self.read = self.came;
     }
 
-    /// Print what came.
-    pub fn report(&self) {
-        self.hash.report("device.hash");
+    /// Print what came of `whose`.
+    pub fn report(&self, whose: &str) {
+        self.hash.report(format_args!("{whose}.hash"));
         let [pcm, adpcm, logmel] = self.count.packets;
-        report::number("device.bytes", self.count.bytes);
-        report::number("device.texts", self.count.texts);
-        report::number("device.pongs", self.count.pongs);
-        report::number("device.packets_pcm", pcm);
-        report::number("device.packets_adpcm", adpcm);
-        report::number("device.packets_logmel", logmel);
-        report::number("device.refused", self.count.refused);
+        report::number(format_args!("{whose}.bytes"), self.count.bytes);
+        report::number(format_args!("{whose}.texts"), self.count.texts);
+        report::number(format_args!("{whose}.pongs"), self.count.pongs);
+        report::number(format_args!("{whose}.packets_pcm"), pcm);
+        report::number(format_args!("{whose}.packets_adpcm"), adpcm);
+        report::number(format_args!("{whose}.packets_logmel"), logmel);
+        report::number(format_args!("{whose}.refused"), self.count.refused);
     }
 
     /// The request or one frame, if it is whole; the bytes it has.

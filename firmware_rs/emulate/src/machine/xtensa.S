@@ -36,6 +36,19 @@ spin_turns:
  bnez a2, spin_turns
  ret
 
+/* One core without interrupts: every aligned access is atomic. LLVM calls these on a core without S32C1I. */
+ .global __atomic_load_4
+ .align 4
+__atomic_load_4:
+ l32i a2, a2, 0
+ ret
+
+ .global __atomic_store_4
+ .align 4
+__atomic_store_4:
+ s32i a3, a2, 0
+ ret
+
 /* What the compiler calls where it can prove that there is no way on: the simulator ends with 134. */
  .global abort
  .align 4
