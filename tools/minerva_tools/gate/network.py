@@ -37,7 +37,7 @@ out_bias ()."""
 
 def inputs(hops: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
     """Hops uint8 (..., n,2,64) -> (inputs int8 (..., n,128), where a tone stands out (..., n))."""
-    twice = np.moveaxis(hops.astype(np.int32).sum(-2), -2, 0)  # (n, ..., 64)
+    twice = np.moveaxis(hops.sum(-2, dtype=np.int32), -2, 0)  # (n, ..., 64)
     level = twice << 4
     floor, mean = level[0].copy(), level[0].copy()
     standing = np.zeros(level.shape[1:], np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ PRE_ROLL_FRAMES: Final = 24  # 480 ms, as the recorder keeps
 LEAD_S: Final = 3.0
 SEED: Final = 0x6A7E
 
+ALARMS: Final = alarms.TRAIN | alarms.UNSEEN
 STEADY: Final = ("noise", "hum", "music")  # the kinds of which 90 % must stay
 
 
@@ -99,7 +100,7 @@ def nonspeech(
 def alarm(snr_db: float, name: str, behind: Noise, seed: int) -> Judged:
     """An alarm (RMS while it sounds) `snr_db` over a background that has been there for five seconds."""
     rng = np.random.default_rng([SEED, 3, seed])
-    sound = (alarms.TRAIN | alarms.UNSEEN)[name](rng)
+    sound = ALARMS[name](rng)
     if rng.random() < 0.5:
         sound = voices.in_a_room(sound, rng)
     lead = 5 * RATE
@@ -119,9 +120,18 @@ def is_sent(judged: Judged, is_open: Flags) -> bool:
     return float(sent(is_open)[part][judged.truth[part]].mean()) >= 0.5
 
 
-def alarm_cases(snrs_db: Sequence[int] = SNRS_DB, per: int = 3) -> Iterator[tuple[int, Judged]]:
-    """Every alarm at every SNR over room noise, a fan, pink noise."""
-    for snr_db in snrs_db:
-        for k, name in enumerate(sorted(alarms.TRAIN | alarms.UNSEEN)):
-            for turn, behind in zip(range(per), (noises.room, noises.fan, noises.pink), strict=False):
-                yield snr_db, alarm(snr_db, name, behind, 100 * snr_db + 10 * k + turn)
+def cases(seed: int) -> Iterator[tuple[str, Judged]]:
+    """All there is to judge, under `missed_<SNR>_<kind>`, `quiet_<kind>`, `alarms_<SNR>` or `alarms_music`."""
+    behind = backgrounds()
+    for turn, (name, noise) in enumerate(2 * list(behind.items())):
+        for snr_db in SNRS_DB:
+            yield f"missed_{snr_db}_{kind_of(name)}", speech(snr_db, name, noise, seed + 1000 * turn + snr_db)
+        if name != "babble":  # voices are let through
+            over_db = 10.0 if turn < len(behind) else 25.0
+            yield f"quiet_{kind_of(name)}", nonspeech(10, name, noise, seed + turn, over_db)
+    for k, name in enumerate(sorted(ALARMS)):
+        for turn, other in enumerate((noises.room, noises.fan, noises.pink, behind["music_band"])):
+            for snr_db in SNRS_DB if turn < 3 else (10,):
+                group = f"alarms_{snr_db}" if turn < 3 else "alarms_music"
+                own = seed + 1000 * k + 100 * turn + snr_db
+                yield group, alarm(snr_db, name, other, own)

@@ -65,7 +65,8 @@ def plucked(hertz: float, n: int, rng: np.random.Generator) -> Samples:
     burst[: min(n, period)] = rng.standard_normal(min(n, period))
     feedback = np.zeros(period + 2)
     feedback[0], feedback[period], feedback[period + 1] = 1.0, -0.498, -0.498
-    return lfilter([1.0], feedback, burst) * _release(n, 0.02)
+    sound: Samples = lfilter([1.0], feedback, burst)
+    return sound * _release(n, 0.02)
 
 
 def bell(hertz: float, n: int, rng: np.random.Generator) -> Samples:
@@ -99,7 +100,8 @@ def _any(rng: np.random.Generator) -> Timbre:
                 fall = np.exp(-time_s / (decay_s / k**faster)) if dies else 1.0
                 level = k**-slope * scatter[k - 1] * (even if k % 2 == 0 else 1.0)
                 out += level * fall * np.sin(2 * np.pi * f / hertz * base + modulator)
-        return out * _attack(n, attack) * _release(n, 0.03)
+        shaped: Samples = out * _attack(n, attack) * _release(n, 0.03)
+        return shaped
 
     return timbre
 
@@ -113,7 +115,9 @@ def _drum(kind: int, rng: np.random.Generator) -> Samples:
     n = RATE // 4
     time_s = np.arange(n) / RATE
     if kind == 0:  # kick
-        return np.sin(2 * np.pi * (50 * time_s + 8 * (1 - np.exp(-time_s / 0.03)))) * np.exp(-time_s / 0.08)
+        sweep = 50 * time_s + 8 * (1 - np.exp(-time_s / 0.03))
+        kick: Samples = np.sin(2 * np.pi * sweep) * np.exp(-time_s / 0.08)
+        return kick
     noise = rng.standard_normal(n)
     if kind == 1:  # snare
         return 0.5 * (noise + np.sin(2 * np.pi * 190 * time_s)) * np.exp(-time_s / 0.05)
