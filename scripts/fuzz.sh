@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$(pwd)
-KNOWN='media control link settings websocket'
+KNOWN='media control link settings websocket device'
 
 say() { echo "fuzz: $*" >&2; }
 
@@ -50,7 +50,7 @@ say "building with $(rustc $toolchain --version)"
 (
     cd firmware_rs/fuzz
     # --target: so that build scripts are not instrumented.
-    RUSTFLAGS=$(echo $flags) cargo $toolchain build --quiet --locked --release --features libfuzzer \
+    RUSTFLAGS=$(echo $flags) cargo $toolchain build --quiet --locked --profile fuzz --features libfuzzer \
         --target "$host" --target-dir "$TARGET_DIR"
 )
 "${PYTHON:-python3}" firmware_rs/fuzz/seeds.py "$TARGET_DIR/seeds"
@@ -60,7 +60,7 @@ for target; do
     corpus=$TARGET_DIR/corpus/$target
     mkdir -p "$corpus" artifacts/fuzz
     say "$target, $seconds s"
-    if "$TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
+    if "$TARGET_DIR/$host/fuzz/$target" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=1024 \
         -dict="$TARGET_DIR/seeds/words.dict" -artifact_prefix="$ROOT/artifacts/fuzz/$target-" -print_final_stats=1 -verbosity=0 \
         "$corpus" "$TARGET_DIR/seeds/$target" > "$TARGET_DIR/$target.log" 2>&1; then
         sed -n 's/^stat::number_of_executed_units: */fuzz:   inputs run: /p' "$TARGET_DIR/$target.log" >&2

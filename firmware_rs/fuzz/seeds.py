@@ -103,6 +103,23 @@ def websocket() -> Iterator[bytes]:
         yield piece + b"HTTP/1.1 404 Not Found\r\n\r\n"
 
 
+def device() -> Iterator[bytes]:
+    """A ceiling, then steps as minerva_fuzz::device takes them."""
+    lasting = b"\xfa"  # a quarter of a second passes
+    welcome, config = b"w\x03\x01\x02\x00\x07", b"c\x02\x00\x09\x01\x00"
+    texts = [text for text in control() if len(text) < 256]
+    for ceiling in (b"\x00", b"\x81", b"\x82", b"\x03", b"\x84"):
+        start = ceiling + lasting + welcome + lasting * 4
+        yield start + config + b"\xfa\xfap\xfap\xfa\xfal\xfa\xfa\xfa" + welcome + lasting
+        yield start + b"s" + lasting * 8 + b"s" + lasting * 2
+        yield start + b"m\x00\x00\x09\x00\x00" + lasting + b"m\x00\x00\x00\x00\x00" + lasting
+        yield start + b"x\x02\x89\x00" + lasting + b"x\x04\x88\x02\x03\xe8" + lasting * 4
+        yield start + b"b\x0c" + b"\x01" * 12 + lasting
+    for text in texts:
+        yield b"\x83" + lasting + b"t" + bytes([len(text)]) + text + lasting
+        yield b"\x83" + lasting + welcome + b"t" + bytes([len(text)]) + text + lasting
+
+
 def words() -> list[str]:
     """Every name and short text of the messages and settings, for a fuzzer to put together."""
     found: set[str] = set()
@@ -128,7 +145,7 @@ def words() -> list[str]:
     return sorted([*quoted, *others])
 
 
-TARGETS = (media, control, link, settings, websocket)
+TARGETS = (media, control, link, settings, websocket, device)
 
 
 def main() -> int:

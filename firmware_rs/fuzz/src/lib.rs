@@ -1,6 +1,14 @@
 //! What is fuzzed: each function takes any bytes and panics where a promise is broken.
 //!
 //! That nothing else panics is a promise too; overflow and debug assertions are on.
+#![allow(
+    clippy::expect_used,
+    reason = "a promise that is broken is what is looked for"
+)]
+
+mod device;
+
+pub use device::device;
 
 use minerva_device::settings;
 use minerva_device::websocket::{Event, WebSocket};
