@@ -139,7 +139,7 @@ def _integers(p: Parameters) -> Parameters:
 
 
 def fit(rows: NDArray[np.int8], wanted: Floats, weight: Floats, epochs: int, seed: int = 0) -> Parameters:
-    """Adam over all rooms: rows (rooms, n, 128), what the score should say (rooms, n), how much that counts."""
+    """Adam over all rooms: rows (rooms, n, 128), what the score should say and its weight (rooms, n)."""
     rng = np.random.default_rng(seed)
     p = fresh(rng)
     first, second = ({name: np.zeros_like(v) for name, v in p.items()} for _ in range(2))

@@ -121,11 +121,12 @@ def is_sent(judged: Judged, is_open: Flags) -> bool:
 
 
 def cases(seed: int) -> Iterator[tuple[str, Judged]]:
-    """All there is to judge, under `missed_<SNR>_<kind>`, `quiet_<kind>`, `alarms_<SNR>` or `alarms_music`."""
+    """All there is to judge, as `missed_<SNR>_<kind>`, `quiet_<kind>`, `alarms_<SNR>` or `alarms_music`."""
     behind = backgrounds()
     for turn, (name, noise) in enumerate(2 * list(behind.items())):
         for snr_db in SNRS_DB:
-            yield f"missed_{snr_db}_{kind_of(name)}", speech(snr_db, name, noise, seed + 1000 * turn + snr_db)
+            own = seed + 1000 * turn + snr_db
+            yield f"missed_{snr_db}_{kind_of(name)}", speech(snr_db, name, noise, own)
         if name != "babble":  # voices are let through
             over_db = 10.0 if turn < len(behind) else 25.0
             yield f"quiet_{kind_of(name)}", nonspeech(10, name, noise, seed + turn, over_db)
