@@ -66,12 +66,13 @@ async def measure(program: Path, mode: str, devices: int, seconds: float) -> lis
                     await asyncio.sleep(seconds)
                     hub.stdin.write(b"\n")
                     counted = msgspec.convert(await line(hub, 60), Counted)
+                    waited_s = waited_for_core(sim.pid)
                     usage = await asyncio.to_thread(finish, sim)
                 finally:
                     sim.kill()
             lasted_s = time.monotonic() - began
         said = (Path(folder) / "log").read_text()
-    return results(mode, devices, counted, usage, lasted_s, said)
+    return results(mode, devices, counted, usage, lasted_s, waited_s, said)
 
 
 def prepare(folder: Path, address: str, mode: str, devices: int) -> None:
@@ -123,12 +124,21 @@ def finish(sim: subprocess.Popen[bytes]) -> resource.struct_rusage:
     return usage
 
 
+def waited_for_core(pid: int) -> float | None:
+    """Seconds that a process could have run while others did; None where the system does not say."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except FileNotFoundError:
+        return None
+
+
 def results(
     mode: str,
     devices: int,
     counted: Counted,
     usage: resource.struct_rusage,
     lasted_s: float,
+    waited_s: float | None,
     said: str,
 ) -> list[Result]:
     """The figures of one run."""
@@ -139,6 +149,8 @@ def results(
         f"{devices} devices in {mode}, packets of 60 ms, {SECONDS:g} s, {kinds or 'no packets'}, "
         f"{counted.connections} connections"
     )
+    if waited_s is not None:
+        under += f", waited {waited_s:.1f} of {lasted_s:.0f} s for others on its core"
     unread = said.count("samples were not read in time")
     dropped = counted.missing + sum(counted.drops.values()) + unread
     what = f"{under}; counted by the devices: {counted.drops}; {unread} microphones were read too late"
