@@ -71,6 +71,10 @@ usable() { # the stamp is of this recipe, of a compiler that is new enough, and 
     for target in $TARGETS; do
         case " $targets " in *" $target "*) ;; *) return 1 ;; esac
     done
+    # The linker may be one of rustup's toolchains, which come and go.
+    for linker in "$HOME_OF"/usr/lib/rustlib/*/bin/rust-lld; do
+        [ -x "$linker" ] || return 1
+    done
 }
 
 print_debian() {
@@ -228,6 +232,7 @@ if ! usable; then
     if command -v flock >/dev/null; then
         exec 9>"$CACHE/bare-rust.lock"
         flock 9
+        rm -rf "$CACHE"/bare-rust.??????     # of one that was killed; ".lock" is shorter
     fi
     TARGETS=$KNOWN                       # always all: the next caller may want another
     usable || from_debian

@@ -11,7 +11,7 @@ from minerva_hub.errors import MinervaError
 from minerva_tools.emulation.building import need
 from minerva_tools.emulation.targets import HOST, Target
 
-RUN_LIMIT_S = 120.0
+RUN_LIMIT_S = 300.0
 _QUIET = ("-display", "none", "-monitor", "none", "-kernel")
 _PACKAGES = {"qemu-system-arm": "qemu-system-arm"}
 
