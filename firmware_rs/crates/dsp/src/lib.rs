@@ -3,7 +3,13 @@
 //! Everything here is bit-identical on every target: integers and the IEEE operations `+ - * /` on `f32`, in the order
 //! in which they are written. There is no fused multiply-add, no platform `libm`, no allocation, and what is read from
 //! tables was computed by the compiler.
+//!
+//! With the feature `host` come `whisper` and `mfcc`, which a chip has no use and no room for. They need `std`, and
+//! `mfcc` takes its sines and logarithms from the platform.
 #![no_std]
+
+#[cfg(feature = "host")]
+extern crate std;
 
 pub mod adpcm;
 pub mod condition;
@@ -11,8 +17,14 @@ pub mod gate;
 pub mod level;
 pub mod math;
 pub mod mel64;
+#[cfg(feature = "host")]
+pub mod mfcc;
+#[cfg(feature = "host")]
+mod slaney;
 mod spectrum;
 mod tables;
+#[cfg(feature = "host")]
+pub mod whisper;
 
 /// Samples a second.
 pub const SAMPLE_RATE: u32 = 16_000;
