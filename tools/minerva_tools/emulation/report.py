@@ -16,6 +16,7 @@ from minerva_tools.measure import Result, at_most
 PROTOCOL = ROOT / "docs" / "protocol.md"
 MEL64_INSTRUCTIONS = 60_000  # a hop, where there is an FPU: 2.5 % of a 240 MHz core's 10 ms
 MEL64_BYTES = 8192  # state, stack and static memory, beside the tables
+WIDTH = 120
 _SELF_TEST = re.compile(r"^`self_test`.*?`([0-9a-f]{16})`", re.DOTALL | re.MULTILINE)
 
 
@@ -88,6 +89,8 @@ def show(report: Report) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
+    if console.width < WIDTH:  # a long line is better than a number cut short
+        console = Console(highlight=False, width=WIDTH)
     ran = {name: target for name, target in report.targets.items() if not target.skipped}
     table = Table("", *ran, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
