@@ -69,13 +69,11 @@ async def test_mode_that_is_lacking(hub: DeviceHub, switch_on: Any) -> None:
 @feature(
     "Modes",
     "takes the kind and the frames of packets that the hub asks for, without a loss",
-    needs=("sound",),
 )
 async def test_kind_and_frames(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
-    async with switch_on(hub, chatter) as unit:
+    async with switch_on(hub, chatter):
         await hub.until(lambda: len(hub.packets) >= 5)
         await hub.say(type="mute", on=True)
-        await unit.says("I2S off")
         await hub.until(lambda: hub.of("mute") and hub.of("mute")[-1]["state"] == "hub")
         sent = hub.packet_count
         await hub.say(type="config", mode="full", kind="ima_adpcm", frames=5)
@@ -92,9 +90,7 @@ async def test_kind_and_frames(hub: DeviceHub, switch_on: Any, chatter: Path) ->
     assert hub.packets[sent][1] & wire.BEGINS
 
 
-@feature(
-    "Modes", "a media kind that it lacks is `unknown_kind`, and it stays with what it had", needs=("sound",)
-)
+@feature("Modes", "a media kind that it lacks is `unknown_kind`, and it stays with what it had")
 async def test_kind_that_is_lacking(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
     hub.welcome["kind"] = "logmel_u8"  # never one of audio
     async with switch_on(hub, chatter):
@@ -124,7 +120,7 @@ async def test_ceiling(hub: DeviceHub, switch_on: Any, ceiling: str) -> None:
     assert hub.hellos[0]["ceiling"] == ceiling
 
 
-@feature("Mute", "the hub's mute stops the microphone at once, and the hub may end it", needs=("sound",))
+@feature("Mute", "the hub's mute stops the microphone at once, and the hub may end it")
 async def test_hub_mute(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
     hub.welcome["mute"] = True
     async with switch_on(hub, chatter, loop=True) as unit:
@@ -135,7 +131,8 @@ async def test_hub_mute(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
         await hub.say(type="mute", on=False)
         await hub.until(lambda: hub.packet_count >= 5)
         await hub.say(type="mute", on=True)
-        await unit.says("I2S off")
+        if "sound" in unit.variant.can:
+            await unit.says("I2S off")  # the virtual board's own word for it
         await hub.until(lambda: hub.of("mute") and hub.of("mute")[-1]["state"] == "hub")
         since = len(hub.messages), len(hub.packets)
         await asyncio.sleep(0.5)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import struct
 import subprocess
 import termios
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,11 +36,10 @@ class DeviceProcess(DuplicateStdoutPopen):
     REDIRECT_CLS = None
 
 
-class Dumb:
-    """A board's serial line: what it says goes to the log, and only its reset can be reached."""
+class SerialLine:
+    """A board at its serial line: what it says goes to the log; opening it resets the board."""
 
     def __init__(self, port: Path, log: Path) -> None:
-        self.returncode = None
         self._line = os.open(port, os.O_RDWR | os.O_NOCTTY)
         attributes = termios.tcgetattr(self._line)
         attributes[0] = attributes[1] = attributes[3] = 0
@@ -45,10 +47,19 @@ class Dumb:
         attributes[4] = attributes[5] = termios.B115200
         attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 0, 1  # a read ends after 0.1 s
         termios.tcsetattr(self._line, termios.TCSANOW, attributes)
+        self._reset()
         self._log = log
         self._over = threading.Event()
         self._reader = threading.Thread(target=self._read, name="serial", daemon=True)
         self._reader.start()
+
+    def _reset(self) -> None:
+        """As esptool does: RTS pulls the chip's EN down; without DTR it then boots the application."""
+        with contextlib.suppress(OSError):  # a line without these wires, a pseudo terminal
+            fcntl.ioctl(self._line, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_DTR))
+            fcntl.ioctl(self._line, termios.TIOCMBIS, struct.pack("I", termios.TIOCM_RTS))
+            time.sleep(0.1)
+            fcntl.ioctl(self._line, termios.TIOCMBIC, struct.pack("I", termios.TIOCM_RTS))
 
     def _read(self) -> None:
         with self._log.open("ab", buffering=0) as log:
@@ -76,7 +87,7 @@ class Unit:
         self._hearing = hearing
         self._folder = log_folder
         self._name = name
-        self._source: DeviceProcess | Dumb
+        self._source: DeviceProcess | SerialLine
         self._log: Any
 
     async def __aenter__(self) -> Unit:
@@ -85,7 +96,7 @@ class Unit:
         if isinstance(self.variant, BoardVariant):
             log = self._folder / "serial.log"
             log.touch()
-            self._source = Dumb(self.variant.port, log)
+            self._source = SerialLine(self.variant.port, log)
         else:
             assert isinstance(self.variant, ProcessVariant)
             command, variables = self.variant.start(self._hearing)
