@@ -1,5 +1,4 @@
 //! `minerva-sim`: the device on a computer. Its microphone hears a WAV file; its hub is a real one.
-#![allow(clippy::print_stderr)]
 
 mod clock;
 mod control;
