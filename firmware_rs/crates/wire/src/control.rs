@@ -7,6 +7,7 @@
 mod fields;
 mod from_device;
 mod from_hub;
+mod message;
 
 use heapless::Vec;
 

@@ -1,7 +1,7 @@
 //! JSON for messages: strict to RFC 8259, bounded, without allocation or recursion.
 //!
-//! Own code, because the kept crates answer other questions (docs/decisions says which): the text is checked whole before
-//! any field is looked at, so a syntax error anywhere is `bad_json`; of a name that stands twice the last counts.
+//! Own code, as docs/decisions/0016-json-without-a-library.md says: the text is checked whole before any field is
+//! looked at, so a syntax error anywhere is `bad_json`; of a name that stands twice the last counts.
 
 mod scan;
 mod string;

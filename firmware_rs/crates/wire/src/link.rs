@@ -9,15 +9,21 @@
 //! After [`LinkEvent::Closed`] the connection is to be closed, when the outgoing texts are sent; a new one begins with
 //! [`Link::open`].
 
-use heapless::{Deque, String, Vec};
+mod orders;
+mod types;
+
+use heapless::Deque;
 
 use crate::control::{
-    self, Ack, Config, ErrorMessage, Firmware, FromDevice, FromHub, Health, Hello, MAX_ID,
-    MAX_ITEMS, MAX_SLOT, MAX_TOKEN, MAX_WORD, MuteState, PlayAction, Resume, UpdateOrder, Welcome,
+    self, ErrorMessage, FromDevice, FromHub, Health, Hello, MAX_ITEMS, MuteState, Resume,
 };
-use crate::error::{Code, Text, WireError, text};
+use crate::error::{Code, WireError, text};
 use crate::media::{DEFAULT_FRAMES, Kind, MAX_MEDIA};
-use crate::privacy::{Mode, Muted, Privacy};
+use crate::privacy::{Muted, Privacy};
+
+use orders::emit;
+
+pub use types::{HealthFields, Identity, LinkEvent, LinkEvents, State};
 
 /// The hub must answer a hello within this time.
 pub const WELCOME_TIMEOUT_MS: u32 = 10_000;
@@ -25,95 +31,6 @@ pub const WELCOME_TIMEOUT_MS: u32 = 10_000;
 pub const SILENCE_TIMEOUT_MS: u32 = 45_000;
 /// Texts that wait to be sent; one frame of the hub makes at most three.
 const OUTGOING: usize = 8;
-
-/// How the link stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// There is no connection.
-    Closed,
-    /// Hello sent, welcome not yet received.
-    Greeting,
-    /// Welcome received.
-    Live,
-}
-
-/// Who the device is, for `hello`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Its id.
-    pub device: String<MAX_ID>,
-    /// What it was paired with.
-    pub token: String<MAX_TOKEN>,
-    /// Random, new at each boot.
-    pub boot_id: u64,
-    /// What it runs.
-    pub firmware: Firmware<'static>,
-    /// Where that lies.
-    pub slot: String<MAX_SLOT>,
-    /// The kinds it can send, the preferred kind of audio first.
-    pub kinds: Vec<Kind, MAX_ITEMS>,
-    /// `minerva_dsp::mel64::self_test()`, if it computes features.
-    pub self_test: Option<u64>,
-}
-
-/// What a frame of the hub brought about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkEvent {
-    /// The hub took the device; [`Link::kind`], [`Link::frames`] and [`Link::resume`] say how to go on.
-    Welcome {
-        /// Milliseconds since 1970 on the hub's clock, now.
-        utc_ms: u64,
-    },
-    /// [`Link::kind`] or [`Link::frames`] may have changed; the device answers with health.
-    Config,
-    /// The mode changed.
-    Mode(Mode),
-    /// Mute changed.
-    Muted(Muted),
-    /// The hub accepted packets up to this one.
-    Ack {
-        /// 0 is the microphone.
-        stream: u8,
-        /// The newest accepted packet.
-        seq: u32,
-    },
-    /// The hub saw this health message.
-    HealthAck(u32),
-    /// The hub refused something; for the log.
-    Error {
-        /// Its code.
-        code: String<MAX_WORD>,
-        /// Its text, cut.
-        message: Text,
-    },
-    /// The link is over.
-    Closed {
-        /// The code, which is the reason to close with when `own`.
-        code: String<MAX_WORD>,
-        /// Why.
-        message: Text,
-        /// This side raised it, and closes the WebSocket with 1008.
-        own: bool,
-    },
-}
-
-/// What one frame of the hub brought about, in order.
-pub type LinkEvents = Vec<LinkEvent, 4>;
-
-/// What the caller knows of its health; the link adds counter, slot, mode, mute and kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthFields<'a> {
-    /// Milliseconds since boot; `uptime_s` follows from it.
-    pub time_ms: u64,
-    /// Signal in dBm.
-    pub rssi: Option<i8>,
-    /// Bytes.
-    pub heap_free: u64,
-    /// What was dropped since boot, by name; at most eight, those beyond are not sent.
-    pub drops: &'a [(&'a str, u64)],
-    /// Hundredths of a dBFS.
-    pub noise_cdb: Option<i32>,
-}
 
 #[derive(Clone, Debug)]
 enum Outgoing {
@@ -367,120 +284,6 @@ impl Link {
         );
         self.say(Outgoing::Refusal { error, fatal: true });
     }
-
-    fn obey(&mut self, message: FromHub<'_>, events: &mut LinkEvents) {
-        match message {
-            FromHub::Welcome(welcome) => self.on_welcome(welcome, events),
-            FromHub::Config(config) => self.on_config(config, events),
-            FromHub::Ack(ack) => self.on_ack(ack, events),
-            FromHub::Mute(order) => self.set_mute(order.on, true, events),
-            FromHub::Play(play) => {
-                if play.action == PlayAction::Start {
-                    self.refuse(WireError::new(
-                        Code::UnsupportedPlay,
-                        format_args!("this device has no speaker"),
-                    ));
-                }
-            }
-            FromHub::Update(UpdateOrder::Check) => self.refuse(WireError::new(
-                Code::UnsupportedUpdate,
-                format_args!("this firmware has no updater"),
-            )),
-            FromHub::Error(error) => self.on_error(&error, events),
-        }
-    }
-
-    fn on_welcome(&mut self, welcome: Welcome<'_>, events: &mut LinkEvents) {
-        self.frames = welcome.frames;
-        self.set_kind(welcome.kind);
-        self.resume = welcome.resume;
-        emit(
-            events,
-            LinkEvent::Welcome {
-                utc_ms: welcome.utc_ms,
-            },
-        );
-        self.set_mode(welcome.mode, events);
-        self.set_mute(welcome.mute, false, events);
-    }
-
-    fn on_config(&mut self, config: Config, events: &mut LinkEvents) {
-        self.frames = config.frames.unwrap_or(self.frames);
-        if let Some(kind) = config.kind {
-            self.set_kind(kind);
-        }
-        emit(events, LinkEvent::Config);
-        if let Some(mode) = config.mode {
-            self.set_mode(mode, events);
-        }
-    }
-
-    fn on_ack(&mut self, ack: Ack, events: &mut LinkEvents) {
-        if let Some(seq) = ack.seq {
-            let stream = ack.stream.unwrap_or(0);
-            emit(events, LinkEvent::Ack { stream, seq });
-        }
-        if let Some(n) = ack.health {
-            self.health_acked = Some(n);
-            emit(events, LinkEvent::HealthAck(n));
-        }
-    }
-
-    fn on_error(&mut self, error: &ErrorMessage<'_>, events: &mut LinkEvents) {
-        let code = text(format_args!("{}", error.code));
-        let message: Text = text(format_args!("{}", error.message));
-        emit(
-            events,
-            LinkEvent::Error {
-                code: code.clone(),
-                message: message.clone(),
-            },
-        );
-        if error.fatal {
-            self.state = State::Closed;
-            let own = false;
-            emit(events, LinkEvent::Closed { code, message, own });
-        }
-    }
-
-    fn set_kind(&mut self, kind: Kind) {
-        if kind.is_audio() && self.identity.kinds.contains(&kind) {
-            self.kind = kind;
-            return;
-        }
-        let what = if kind.is_audio() {
-            "this device has no media kind"
-        } else {
-            "features are a mode, not a kind of audio:"
-        };
-        self.refuse(WireError::new(
-            Code::UnknownKind,
-            format_args!("{what} {kind}; it stays with {}", self.kind),
-        ));
-    }
-
-    fn set_mode(&mut self, mode: Mode, events: &mut LinkEvents) {
-        let outcome = self.privacy.ask(mode);
-        if let Some(error) = outcome.refusal {
-            self.refuse(error);
-        }
-        if outcome.changed {
-            emit(events, LinkEvent::Mode(self.privacy.mode()));
-        }
-    }
-
-    fn set_mute(&mut self, on: bool, explicit: bool, events: &mut LinkEvents) {
-        let outcome = self.privacy.hub_mute(on);
-        if let Some(error) = outcome.refusal.filter(|_| explicit) {
-            self.refuse(error);
-        }
-        if outcome.changed || explicit {
-            self.say(Outgoing::Mute(self.privacy.muted()));
-        }
-        if outcome.changed {
-            emit(events, LinkEvent::Muted(self.privacy.muted()));
-        }
-    }
 }
 
 /// (state, message) -> next state; a pair that is missing is an unexpected message.
@@ -498,21 +301,5 @@ fn next_state(state: State, message: &FromHub<'_>) -> Option<State> {
             | FromHub::Error(_),
         ) => Some(State::Live),
         _ => None,
-    }
-}
-
-/// No message makes more events than [`LinkEvents`] holds.
-fn emit(events: &mut LinkEvents, event: LinkEvent) {
-    let pushed = events.push(event);
-    debug_assert!(pushed.is_ok(), "a message made more than four events");
-}
-
-impl core::fmt::Display for State {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "closed",
-            Self::Greeting => "greeting",
-            Self::Live => "live",
-        })
     }
 }

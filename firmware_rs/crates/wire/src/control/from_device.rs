@@ -1,6 +1,7 @@
 //! What a device says: hello, health, level, event, mute, update, error.
 
-use super::fields::{DB, Fields, Item, Message, SCORE, open};
+use super::fields::{DB, Fields, Item, SCORE, open};
+use super::message::Message;
 use super::{
     ErrorMessage, Event, Firmware, FromDevice, Health, Hello, Level, MAX_MESSAGE, MAX_NAME,
     MAX_SLOT, MAX_TOKEN, MAX_WORD, MuteState, Scratch, UpdateState,
@@ -163,7 +164,7 @@ pub fn encode_from_device(message: &FromDevice<'_>, out: &mut [u8]) -> Result<us
 fn write_hello(hello: &Hello<'_>, to: &mut Message<'_>) {
     to.int("protocol", PROTOCOL, 1, 255);
     to.id("device", hello.device);
-    to.text("token", hello.token, MAX_TOKEN);
+    to.secret("token", hello.token, MAX_TOKEN);
     to.hex("boot_id", hello.boot_id);
     to.time("time_ms", hello.time_ms);
     let firmware = &hello.firmware;

@@ -1,7 +1,8 @@
 //! What a hub says: welcome, config, ack, mute, play, update, error.
 
-use super::fields::{Fields, Item, Message, Word, open};
+use super::fields::{Fields, Item, Word, open};
 use super::from_device::{error, write_error};
+use super::message::Message;
 use super::{
     Ack, Config, FromHub, MAX_NAME, MuteOrder, Play, PlayAction, Resume, Scratch, UpdateOrder,
     Welcome,
