@@ -2,6 +2,7 @@
 
 use minerva_dsp::adpcm;
 use minerva_dsp::condition::Conditioner;
+use minerva_dsp::mel64::Mel64;
 use minerva_wire::control::{Config, FromHub};
 use minerva_wire::media::{BEGINS, ENDS, Header, Kind, duration_ms};
 
@@ -98,6 +99,35 @@ fn full_mode_delivers_every_sample_as_it_was() {
             );
         }
     }
+}
+
+#[test]
+fn features_are_those_of_the_sound_at_their_time() {
+    let mut world = World::new(Start {
+        ceiling: "features",
+        ..Start::default()
+    });
+    world.microphone.room.sounds = vec![(1000, 1003, 20_000), (2000, 4000, 5000)];
+    world.run(5000);
+    let slots: Vec<i32> = world
+        .microphone
+        .given
+        .iter()
+        .map(|(_, slot)| *slot)
+        .collect();
+    let mut heard = vec![0; slots.len()];
+    Conditioner::new(0.0).process(&slots, &mut heard);
+    let mut want = Vec::new();
+    Mel64::new().push(&heard, &mut |hop: &[u8; 64]| want.push(*hop));
+    let mut compared = 0;
+    for (header, payload) in world.hub.packets() {
+        let first = (header.time_ms as usize - 250) / 10;
+        for (n, hop) in payload.chunks(64).enumerate() {
+            assert_eq!(hop, want[first + n], "at {} ms", header.time_ms);
+            compared += 1;
+        }
+    }
+    assert!(compared > 400);
 }
 
 #[test]
