@@ -100,7 +100,7 @@ impl Modes {
     }
 
     /// The modes of the set, most private first.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = Mode> {
+    pub fn iter(self) -> impl Iterator<Item = Mode> {
         Mode::ALL
             .into_iter()
             .zip(self.0)
@@ -145,8 +145,8 @@ impl Privacy {
         let limit = mode.min(self.ceiling);
         self.modes
             .iter()
-            .rev()
-            .find(|candidate| *candidate <= limit)
+            .take_while(|candidate| *candidate <= limit)
+            .last()
             .unwrap_or(Mode::Mute)
     }
 

@@ -215,7 +215,7 @@ impl<'a> Item<'a> {
             }
         }
         let mut out = Vec::new();
-        for (key, value) in last {
+        for &(key, value) in &last {
             let name = key
                 .decode(limit, arena)
                 .ok_or_else(|| self.bad(format_args!("keyed by text of at most {limit} bytes")))?;

@@ -65,12 +65,11 @@ impl<'a> Str<'a> {
         }
         let (room, rest) = mem::take(&mut arena.0).split_at_mut_checked(size)?;
         arena.0 = rest;
-        let mut free = &mut *room;
+        let mut free = room.iter_mut();
         for c in self.chars() {
-            let size = c.ok()?.len_utf8();
-            let (here, after) = free.split_at_mut_checked(size)?;
-            c.ok()?.encode_utf8(here);
-            free = after;
+            for (from, to) in c.ok()?.encode_utf8(&mut [0; 4]).bytes().zip(&mut free) {
+                *to = from;
+            }
         }
         core::str::from_utf8(room).ok()
     }

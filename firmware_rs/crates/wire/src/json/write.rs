@@ -51,16 +51,19 @@ impl<'a> Writer<'a> {
     /// A member that is a fixed-point number: `value` / 10^`places`.
     pub fn decimal(&mut self, name: &str, value: i64, places: u32) {
         self.name(name);
-        let unit = 10_u64.saturating_pow(places).max(1);
+        let mut unit = 10_u64.saturating_pow(places).max(1);
         let magnitude = value.unsigned_abs();
         let whole = magnitude.checked_div(unit).unwrap_or(0);
         let rest = magnitude.checked_rem(unit).unwrap_or(0);
         let sign = if value < 0 { "-" } else { "" };
-        let width = usize::try_from(places).unwrap_or(0);
+        self.show(format_args!("{sign}{whole}"));
         if rest == 0 {
-            self.show(format_args!("{sign}{whole}"));
-        } else {
-            self.show(format_args!("{sign}{whole}.{rest:0width$}"));
+            return;
+        }
+        self.put(b".");
+        while unit > 1 {
+            unit /= 10;
+            self.show(rest.checked_div(unit).unwrap_or(0) % 10);
         }
     }
 
@@ -138,7 +141,9 @@ impl<'a> Writer<'a> {
     fn put(&mut self, bytes: &[u8]) {
         let end = self.size.saturating_add(bytes.len());
         if let Some(room) = self.out.get_mut(self.size..end) {
-            room.copy_from_slice(bytes);
+            for (to, from) in room.iter_mut().zip(bytes) {
+                *to = *from;
+            }
         }
         self.size = end;
     }
