@@ -186,6 +186,11 @@ async def test_what_is_under_way_when_the_mode_falls_is_dropped_for_a_while(
 
     await break_the_rule()
     await until(lambda: hub[0].health().drops.get("forbidden_media") == 1)
+    await link.say({**HEALTH, "n": 7, "mode": device.info.mode})
+    heard = await link.hear("ack", "error", "closed")
+    while heard.get("health") != 7:
+        assert heard["type"] == "ack", "no offence yet"
+        heard = await link.hear("ack", "error", "closed")
     await asyncio.sleep(0.35)
     await break_the_rule()
     assert (await link.refused())[0] == "forbidden_media"
