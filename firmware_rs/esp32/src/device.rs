@@ -1,14 +1,20 @@
 //! The loop of the device: microphone, button, light, watchdog, and the health gate of a slot on trial.
+//!
+//! It is a thread of its own above the network's, so that a TLS handshake, which keeps the processor for a second or
+//! two, costs no sound. It is no interrupt: those run on the stack of whatever they interrupt.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ffi::c_void;
 
-use embassy_time::{Instant, Timer};
+use embassy_time::Instant;
 use esp_bootloader_esp_idf::partitions::Error;
 use esp_hal::gpio::Input;
 use esp_hal::rtc_cntl::{Rwdt, RwdtStage};
 use esp_hal::time::Duration;
 use esp_println::println;
+use esp_radio_rtos_driver::task_create;
+use esp_rtos::CurrentThreadHandle;
 use minerva_board::boards::Board;
 use minerva_board::boot::{self, Facts, Order, Running};
 use minerva_board::button::Button;
@@ -28,6 +34,10 @@ use crate::slots;
 
 /// How often a button is looked at; the DMA bridges 320 ms.
 const LOOK_MS: u32 = 10;
+/// Above the network, which is main's thread with 0, and below the radio's own.
+const PRIORITY: u32 = 1;
+/// A write to flash alone takes 4 kB of it.
+const STACK_BYTES: usize = 20 * 1024;
 /// How often the health gate is asked.
 const TRIAL_LOOK_MS: u32 = 1000;
 
@@ -106,10 +116,27 @@ pub fn begin(parts: Parts) -> Result<&'static mut Body, String> {
     Ok(PLACE.init(Body { device, parts }))
 }
 
-/// For ever.
-#[embassy_executor::task]
-pub async fn run(place: &'static mut Body) -> ! {
-    let Body { device, parts } = place;
+/// Begin; from now on the device runs by itself.
+pub fn start(body: &'static mut Body) {
+    fn may_go_to_a_thread<T: Send>(_: &T) {}
+    may_go_to_a_thread(body);
+    let body = core::ptr::from_mut(body).cast();
+    // SAFETY: `thread` is given the only reference to a body that lives for ever and may be sent.
+    #[allow(unsafe_code)]
+    unsafe {
+        task_create("device", thread, body, PRIORITY, None, STACK_BYTES);
+    }
+}
+
+extern "C" fn thread(body: *mut c_void) {
+    // SAFETY: `start` made this pointer of the only reference there is, and starts one thread.
+    #[allow(unsafe_code)]
+    let body = unsafe { &mut *body.cast::<Body>() };
+    run(body)
+}
+
+fn run(body: &mut Body) -> ! {
+    let Body { device, parts } = body;
     let mut button = Button::default();
     let patience = Duration::from_millis(watch::TIMEOUT_MS);
     parts.watchdog.set_timeout(RwdtStage::Stage0, patience);
@@ -134,7 +161,8 @@ pub async fn run(place: &'static mut Body) -> ! {
         if parts.watch.all_alive() {
             parts.watchdog.feed();
         }
-        Timer::after_millis(u64::from(wait.clamp(1, LOOK_MS))).await;
+        let pause = Duration::from_millis(u64::from(wait.clamp(1, LOOK_MS)));
+        CurrentThreadHandle::get().delay(pause);
     }
 }
 

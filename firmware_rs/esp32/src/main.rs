@@ -23,13 +23,11 @@ use embassy_executor::Spawner;
 use embassy_net::{DhcpConfig, StackResources};
 use embassy_time::{Duration, Timer};
 use esp_hal::clock::CpuClock;
-use esp_hal::interrupt::Priority;
 use esp_hal::rng::{Rng, Trng};
 use esp_hal::rtc_cntl::Rtc;
 use esp_hal::timer::timg::TimerGroup;
 use esp_println::println;
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
-use esp_rtos::embassy::InterruptExecutor;
 use minerva_board::boards;
 use minerva_board::watch::Watch;
 use minerva_board::wire::Wire;
@@ -55,7 +53,6 @@ static SETTINGS: StaticCell<Settings> = StaticCell::new();
 static RANDOM: StaticCell<Trng> = StaticCell::new();
 static TLS: StaticCell<Tls<'static>> = StaticCell::new();
 static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
-static EXECUTOR: StaticCell<InterruptExecutor<1>> = StaticCell::new();
 
 /// Text that the owner must read, for as long as the chip is on: there is nothing else to do.
 async fn stop(why: &str) -> ! {
@@ -148,12 +145,7 @@ async fn main(spawner: Spawner) -> ! {
         Ok(device) => device,
         Err(why) => stop(&why).await,
     };
-    // In an interrupt, so that a TLS handshake, which keeps the processor for a second or two, costs no sound.
-    let executor = EXECUTOR.init(InterruptExecutor::<1>::new(chip.FROM_CPU_INTR1));
-    match device::run(device) {
-        Ok(task) => executor.start(Priority::Priority2).spawn(task),
-        Err(_) => stop("no room for the device's task").await,
-    }
+    device::start(device);
     let hub = network::Hub {
         settings,
         ca,

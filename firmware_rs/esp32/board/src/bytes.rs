@@ -99,7 +99,7 @@ mod tests {
                 if push {
                     let bytes: Vec<u8> = (0..size).map(|_| { next = next.wrapping_add(1); next }).collect();
                     let taken = ring.push(&bytes);
-                    prop_assert_eq!(taken, size.min(13 - queue.len()));
+                    prop_assert_eq!(taken, size.min(13_usize.saturating_sub(queue.len())));
                     queue.extend(&bytes[..taken]);
                 } else {
                     let mut got = vec![0; size];
