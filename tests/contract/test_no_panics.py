@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FIRMWARE = Path(__file__).parents[2] / "firmware_rs"
-# Each way to panic ends in one of these, whatever the mangling: core::panicking, slice_index_fail, unwrap_failed.
+# Each way to panic ends in one of these: core::panicking, slice_index_fail, unwrap_failed, as mangled.
 PANICS = ("panic", "_fail", "unreachable")
 # Without LTO, so that the library holds machine code.
 OPTIONS = (
