@@ -67,7 +67,7 @@ impl Store for Forgetful {
 
     fn set_muted_at_button(&mut self, _muted: bool) -> Result<(), StoreError> {
         self.0 = self.0.wrapping_add(1);
-        if self.0 % 3 == 0 {
+        if self.0.is_multiple_of(3) {
             Err(StoreError("full"))
         } else {
             Ok(())
