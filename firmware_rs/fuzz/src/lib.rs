@@ -3,6 +3,7 @@
 //! That nothing else panics is a promise too; overflow and debug assertions are on.
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     reason = "a promise that is broken is what is looked for"
 )]
 
