@@ -178,7 +178,7 @@ def integers(p: Parameters) -> Network:
 
 def main(
     scenes: Annotated[int, typer.Option(help="rooms of 20 s each")] = 2000,
-    epochs: Annotated[int, typer.Option(help="times that each is shown")] = 30,
+    epochs: Annotated[int, typer.Option(help="times that each is shown")] = 20,
     workers: Annotated[int, typer.Option(help="processes that make rooms")] = 2,
     cache: Annotated[Path | None, typer.Option(help="keep the rooms here, and take them from here")] = None,
 ) -> None:

@@ -13,8 +13,8 @@ const RISE_HOLD_FRAMES: u32 = 50;
 /// Over the mean of the last second or so: a level that comes back again and again is no rise.
 const OVER_MEAN_CDB: i32 = 800;
 const MEAN_SHIFT: u32 = 6;
-/// 5 s: a smoke alarm's three tones, or two crashes.
-const ALLOWANCE_FRAMES: u32 = 250;
+/// 4 s: a smoke alarm's three tones, or a crash each 5 s for ever.
+const ALLOWANCE_FRAMES: u32 = 200;
 /// What one that is louder than those before may hold at least.
 const LOUDER_FRAMES: u32 = 100;
 const LOUDER_CDB: i32 = 600;
