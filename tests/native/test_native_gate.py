@@ -21,7 +21,7 @@ def _sounds():
     yield "bursts", to_pcm(0.001 * voiced.ravel())
 
 
-@pytest.mark.parametrize(("name", "pcm"), _sounds())
+@pytest.mark.parametrize(("name", "pcm"), list(_sounds()))
 def test_the_rust_gate_agrees_with_its_reference_in_every_frame(name, pcm):
     levels, hops = frames_of(pcm)
     gate, by_level = native.Gate(), native.Gate()
