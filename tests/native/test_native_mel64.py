@@ -36,7 +36,7 @@ def test_logarithms_lie_within_their_limits(native, material):
         spectra = _spectra(pcm)
         exact = _bands(spectra)
         error = np.abs(native.mel64_log(pcm) - np.log(exact + 0.001))
-        # Full scale below 125 Hz or above 7500 leaves the bands only leakage; rounding goes by what is strongest.
+        # Full scale below 125 Hz or above 7500 leaves the bands only leakage; the strongest rounds for all.
         strongest = np.maximum(exact.max(axis=1), spectra.max(axis=1))[:, None]
         assert error[exact >= 1e-2 * strongest].max() <= 1e-4, name
         assert error[exact >= 1e-3 * strongest].max() <= 1e-3, name
