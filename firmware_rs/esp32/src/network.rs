@@ -7,7 +7,7 @@ use alloc::ffi::CString;
 use core::cell::Cell;
 use core::net::Ipv4Addr;
 
-use embassy_futures::select::{Either3, Either4, select3, select4};
+use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::{self, TcpReader, TcpSocket, TcpWriter};
 use embassy_net::{IpAddress, Runner, Stack};
@@ -30,6 +30,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes each way between TCP and TLS.
 const ROOM: usize = 2048;
+
+const LEFT: &str = "closed by this device";
 
 /// The hub to reach.
 pub struct Hub {
@@ -72,9 +74,9 @@ async fn alongside<T>(watch: &Watch, work: impl Future<Output = T>) -> T {
             Timer::after(LOOK).await;
         }
     };
-    match embassy_futures::select::select(work, ticking).await {
-        embassy_futures::select::Either::First(done) => done,
-        embassy_futures::select::Either::Second(never) => never,
+    match select(work, ticking).await {
+        Either::First(done) => done,
+        Either::Second(never) => never,
     }
 }
 
@@ -91,16 +93,11 @@ async fn attempt_once(
     let mut receive = [0; ROOM];
     let mut send = [0; ROOM];
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
-    match select3(
-        connect(hub.settings, stack, &mut socket),
-        wire.left(attempt),
-        core::future::pending::<()>(),
-    )
-    .await
-    {
-        Either3::First(Ok(())) => {}
-        Either3::First(Err(why)) => return why,
-        Either3::Second(()) | Either3::Third(()) => return "closed by this device",
+    let connecting = connect(hub.settings, stack, &mut socket);
+    match select(connecting, wire.left(attempt)).await {
+        Either::First(Ok(())) => {}
+        Either::First(Err(why)) => return why,
+        Either::Second(()) => return LEFT,
     }
     converse(hub, &mut socket, wire, attempt).await
 }
@@ -173,10 +170,10 @@ async fn converse(
         wire.left(attempt).await;
         Timer::after(LEAVE_TIMEOUT).await;
     };
-    match select4(carried, too_slow, left, core::future::pending::<()>()).await {
-        Either4::First(end) => end.text(),
-        Either4::Second(()) => "no TLS handshake within 15 s",
-        Either4::Third(()) | Either4::Fourth(()) => "closed by this device",
+    match select3(carried, too_slow, left).await {
+        Either3::First(end) => end.text(),
+        Either3::Second(()) => "no TLS handshake within 15 s",
+        Either3::Third(()) => LEFT,
     }
 }
 
