@@ -32,6 +32,7 @@ lint)
     if cargo clippy --version > /dev/null 2>&1; then
         # shellcheck disable=SC2086 # several words on purpose
         cargo clippy --quiet --locked --workspace --all-targets $left_out -- -D warnings
+        (cd esp32 && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-../target} cargo clippy --quiet --locked -p minerva-board --all-targets -- -D warnings)
     else
         say 'no clippy here: not linted'
     fi
@@ -40,6 +41,8 @@ test)
     # The Python module is tested from Python (tests/native); linked as a test it would want Python's library.
     # shellcheck disable=SC2086
     cargo test --quiet --locked --workspace $left_out --exclude minerva-native
+    # Of the board binary what needs no chip, with the crates that are built already.
+    (cd esp32 && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-../target} cargo test --quiet --locked -p minerva-board)
     ;;
 *)
     echo 'rust.sh lint | test' >&2
