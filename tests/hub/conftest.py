@@ -1,4 +1,4 @@
-"""Fixtures of the hub's tests: the faces in a process, and the page in Chromium."""
+"""Fixtures of the hub's tests: a hub with its links, the faces in a process, and the page in Chromium."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from link_hub import a_hub
+from linkpeer import LinkPeer
+from minerva_hub.app import Hub
 from watched_page import Watched
 from web_fakes import TestHub, running
 
@@ -21,6 +25,24 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[tuple[Hub, str]]:
+    """A hub and its address."""
+    async with a_hub(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def peer(hub: tuple[Hub, str]) -> AsyncIterator[Callable[..., Awaitable[LinkPeer]]]:
+    """Makes connections to that hub."""
+    async with aiohttp.ClientSession() as session:
+
+        async def connect(**kwargs: Any) -> LinkPeer:
+            return await LinkPeer(session, hub[1]).connect(**kwargs)
+
+        yield connect
 
 
 @pytest.fixture

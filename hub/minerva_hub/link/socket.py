@@ -123,10 +123,11 @@ class Link:
         async with asyncio.timeout(HELLO_S):
             hello = await self._hello()
         device = await self._authorise(hello)
-        stream = await self._hub.pipeline.open_stream(device.record, hello["boot_id"], hello["time_ms"])
+        point = await self._hub.pipeline.resume_point(device.record.id, hello["boot_id"])
         if self._hub.fleet.find(device.record.id) is not device:
-            self._hub.pipeline.forget(device.record.id)
             raise PeerError("unauthorized", f"device {device.record.id} was removed from this hub")
+        # From here to the welcome nothing waits: no other connection comes between.
+        stream = self._hub.pipeline.open_stream(device.record, hello["boot_id"], hello["time_ms"], point)
         self._welcome(device, stream, hello)
         problem: str | None = None
         try:

@@ -24,6 +24,7 @@ from minerva_hub.events import (
     EngineInfo,
     Gap,
     NewSound,
+    ResumePoint,
     Speaking,
 )
 from minerva_hub.pipeline.conversations import Conversations
@@ -177,15 +178,19 @@ class Pipeline:
 
     # --- what links call ------------------------------------------------------------------------------------
 
-    async def open_stream(self, record: DeviceRecord, boot_id: str, time_ms: int) -> Stream:
-        """The stream of a device's boot, new or gone on with; `time_ms` is the device's clock now."""
+    async def resume_point(self, device: str, boot_id: str) -> ResumePoint | None:
+        """Where the store says that a device's boot goes on, for `open_stream`."""
+        return await self._store.resume(device, boot_id, 0)
+
+    def open_stream(
+        self, record: DeviceRecord, boot_id: str, time_ms: int, point: ResumePoint | None
+    ) -> Stream:
+        """The stream of a device's boot, gone on with or new from `point`; `time_ms` is the device's clock now.
+
+        It waits for nothing, so that whoever calls it knows that the device is still the one it asked about.
+        """
         now_ms = _now_ms()
         stream = self._streams.get(record.id)
-        if stream is not None and stream.boot_id == boot_id:
-            stream.reconnected(time_ms, now_ms)
-            return stream
-        point = await self._store.resume(record.id, boot_id, 0)
-        stream = self._streams.get(record.id)  # another connection may have opened one meanwhile
         if stream is not None and stream.boot_id == boot_id:
             stream.reconnected(time_ms, now_ms)
             return stream
