@@ -90,7 +90,7 @@ class App:
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
         self._tasks = []
         self._outbox = []  # (whether it tells of sound, text)
-        self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0}
+        self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0, "withheld": 0}
         self._trouble = ""
         self._failed = False
         self._started = False
@@ -216,6 +216,7 @@ class App:
         reason = ""
         try:
             link.send_text(self.session.open(self._now_ms()))
+            self._forget_heard()  # what was heard before is stale
             self._outbox = []
             reason = await self._converse(link)
         finally:
@@ -269,6 +270,7 @@ class App:
             self._trouble = ""
             self._backoff.reset()
             link.reserve(self.recorder.max_packet)
+            self.recorder.take_level()  # of the time without a link
             resume = self.session.resume
             again = self.recorder.resume_after(resume[1] if resume and resume[0] == 0 else None)
             print("hub: welcome, %d packets to send" % again)
@@ -345,6 +347,8 @@ class App:
                 )
             if self.privacy.effective == "events":
                 self._report_loud_sound()
+            else:
+                self._loud_since = -1
         if self._health_due or ticks_diff(now, self._health_at) >= HEALTH_MS:
             self._health_due = False
             self._health_at = now
@@ -374,6 +378,7 @@ class App:
         drops = self._drops
         drops["overwritten"] = self.recorder.ring.overwritten
         drops["discontinuities"] = self.recorder.discontinuities
+        drops["withheld"] = self.recorder.withheld
         now = self._now_ms()
         return self.session.health(
             {

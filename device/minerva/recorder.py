@@ -87,6 +87,7 @@ class Recorder:
         self.kind = 0
         self.frames = 0
         self.discontinuities = 0
+        self.withheld = 0  # packets that a mode kept from being sent
         self.next_high = 0  # the next packet's sequence number, in halves
         self.next_low = 0
         self.rms_cdb = SILENCE_CDB  # the loudest since take_level()
@@ -121,14 +122,26 @@ class Recorder:
         self.configure(KINDS[kind], frames)
 
     def set_policy(self, policy: int) -> None:
-        """What happens to audio from now on. With NONE what was not yet sent is forgotten, and counted."""
-        if policy == NONE:
+        """What happens to audio from now on.
+
+        Only from GATED to ALL, which sends more of the same, is anything kept of what was recorded before;
+        else it is forgotten, and counted as withheld where it was not yet sent.
+        """
+        if policy == self.policy:
+            return
+        if not (self.policy == GATED and policy == ALL):
             self.forget()
         self.policy = policy
 
     def forget(self) -> None:
-        """Forget all audio held, sent or not; what the hub will miss counts as overwritten."""
-        self.ring.overwritten += self.ring.clear()
+        """Forget all audio held, sent or not: a mode forbids it; what was not yet sent counts as withheld.
+
+        What never was gives its numbers back, so that the hub sees no loss where its owner wanted a pause.
+        """
+        number = (self.next_high << 16 | self.next_low) - self.ring.fresh & 0xFFFFFFFF
+        self.next_high = number >> 16
+        self.next_low = number & 0xFFFF
+        self.withheld += self.ring.clear()
         self._forget_waiting()
         self._running = False
 
@@ -154,6 +167,7 @@ class Recorder:
         self._running = False
         self._fill = 0
         self._filter = new_filter()
+        self.take_level()  # what it was before a mute is nobody's business after it
 
     def feed(self, raw: "bytearray", size: int, ticks: int, caught_up: bool) -> None:
         """raw[:size], whole slots, at most RAW_BYTES, read at `ticks`; `caught_up`: there was no more."""
@@ -258,13 +272,14 @@ class Recorder:
     def resume_after(self, seq: "int | None") -> int:
         """The hub has settled all up to `seq` (None: nothing): send again what the ring has after it.
 
-        Returns how many packets that are; a `seq` that was never used leaves nothing to send again.
+        Returns how many packets that are. A `seq` that was never sent is as None.
         """
-        if seq is None:
-            return self.ring.rewind(self.ring.count)
-        newest = (self.next_high << 16 | self.next_low) - 1
-        after = newest - seq & 0xFFFFFFFF
-        return self.ring.rewind(0 if after >= 0x80000000 else after)
+        if seq is not None:
+            newest = (self.next_high << 16 | self.next_low) - 1
+            after = newest - seq & 0xFFFFFFFF
+            if self.ring.fresh <= after < 0x80000000:
+                return self.ring.rewind(after)
+        return self.ring.rewind(self.ring.count)
 
     def take_level(self) -> "tuple[float, float]":
         """(RMS, peak) in dBFS, the loudest since the last call."""

@@ -51,8 +51,8 @@ def get(block: ptr8, capacity: int, at: int, target: ptr8, start: int, size: int
 class Ring:
     """A bounded queue of packets that keeps what was sent until newer packets need the room.
 
-    `count` packets are held, the newest `unsent` of them not yet sent. `overwritten` counts packets that were
-    lost before they were sent; the caller reads and reports it.
+    `count` packets are held, the newest `unsent` of them not yet sent, and of those the newest `fresh` never.
+    `overwritten` counts packets that newer ones displaced before they were sent; the caller reports it.
     """
 
     def __init__(self, capacity: int):
@@ -61,6 +61,7 @@ class Ring:
         self.capacity = capacity
         self.count = 0
         self.unsent = 0
+        self.fresh = 0
         self.used = 0
         self.overwritten = 0
         self._block = bytearray(capacity)
@@ -82,6 +83,7 @@ class Ring:
         self._oldest = self._after(self._oldest)
         if self.unsent == self.count:
             self.unsent -= 1
+            self.fresh = min(self.fresh, self.unsent)
             self.overwritten += 1
             self._cursor = self._oldest
         self.count -= 1
@@ -104,6 +106,7 @@ class Ring:
         self.used += need
         self.count += 1
         self.unsent += 1
+        self.fresh += 1
 
     def peek(self, target: "bytearray", at: int) -> int:
         """Copy the oldest unsent packet to target[at:]; its size, or 0 when all were sent."""
@@ -126,6 +129,7 @@ class Ring:
         if self.unsent:
             self._cursor = self._after(self._cursor)
             self.unsent -= 1
+            self.fresh = min(self.fresh, self.unsent)
 
     def take(self, target: "bytearray", at: int) -> int:
         """Move the oldest packet, sent or not, out to target[at:]; its size, or 0 when empty."""
@@ -148,11 +152,12 @@ class Ring:
             place = self._after(place)
         self._cursor = place
         self.unsent = packets
+        self.fresh = min(self.fresh, packets)
         return packets
 
     def clear(self) -> int:
         """Forget everything; returns how many packets had not been sent."""
         lost = self.unsent
-        self.count = self.unsent = self.used = 0
+        self.count = self.unsent = self.fresh = self.used = 0
         self._oldest = self._end = self._cursor = 0
         return lost

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from minerva import wire
 
-from tests.device.device_hub import DeviceHub
+from tests.device.device_hub import DeviceHub, noise, write_wav
 
 feature = pytest.mark.feature
 MAY = {"mute": set(), "events": {"level"}, "features": {"level", "features"}, "speech": {"level", "audio"},
@@ -200,6 +200,35 @@ async def test_nothing_after_a_mute(hub: DeviceHub, switch_on: Any, chatter: Pat
             await again.stop()
 
 
+@feature("Modes", "`speech` after `full` sends nothing recorded before it, which is `withheld` and no loss",
+         needs=("sound", "settings"))  # fmt: skip
+async def test_full_to_speech(hub: DeviceHub, switch_on: Any, tmp_path: Path) -> None:
+    quiet = write_wav(tmp_path / "quiet_room.wav", noise(60, -85))
+    async with switch_on(hub, quiet, ceiling="full") as unit:
+        await hub.until(lambda: len(hub.packets) >= 10)
+        await hub.stop()
+        await unit.says("nobody listens")
+        again = DeviceHub()
+        again.welcome["mode"] = "speech"
+        again.resume = lambda: hub.packets[-1][4]
+        await asyncio.sleep(0.5)  # 2 s of its time, of which the gate would have sent nothing
+        await again.start(hub.port)
+        try:
+            await again.until(lambda: again.of("health") and again.of("health")[-1]["mode"] == "speech")
+            await again.until(lambda: len(again.of("level")) >= 4)
+            drops = again.of("health")[-1]["drops"]
+            assert again.packet_count == 0
+            assert drops["withheld"] >= 20 and drops["overwritten"] == 0
+            await again.say(type="config", mode="full")
+            await again.until(lambda: again.packet_count > 5)
+        finally:
+            await again.stop()
+    # The numbers of what was never sent are used again: the hub sees a pause, not a loss.
+    last, first = hub.packets[-1], again.packets[0]
+    assert first[1] & wire.BEGINS
+    assert first[4] - last[4] <= (first[5] - last[5]) / 60 - 30
+
+
 @feature("Events", "in `events` a loud sound is told with its times, and no audio", needs=("sound",))
 async def test_loud_sound(hub: DeviceHub, switch_on: Any, room: Path) -> None:
     hub.welcome["mode"] = "events"
@@ -210,6 +239,22 @@ async def test_loud_sound(hub: DeviceHub, switch_on: Any, room: Path) -> None:
     assert 3000 <= event["start_ms"] <= 3900
     assert event["end_ms"] - event["start_ms"] >= 2000
     assert hub.packet_count == 0
+
+
+@feature("Events", "a loud sound that a change of mode cut short is not told of later", needs=("sound",))
+async def test_loud_sound_cut_short(hub: DeviceHub, switch_on: Any, room: Path) -> None:
+    hub.welcome["mode"] = "events"
+    async with switch_on(hub, room):
+        await hub.until(lambda: any(m["rms_db"] > -40 for m in hub.of("level")))
+        await asyncio.sleep(0.1)
+        await hub.say(type="config", mode="full")
+        await hub.until(lambda: len(hub.packets) >= 150)  # 9 s: it is long over
+        told = len(hub.of("event"))
+        await hub.say(type="config", mode="events")
+        await hub.until(lambda: hub.of("health")[-1]["mode"] == "events")
+        levels = len(hub.of("level"))
+        await hub.until(lambda: len(hub.of("level")) > levels + 4)
+    assert len(hub.of("event")) == told
 
 
 @feature("Answers", "`play` and `update` that it cannot do are `unsupported_play` and `unsupported_update`")

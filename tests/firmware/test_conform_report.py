@@ -12,7 +12,7 @@ from minerva import wire
 from tests.device.device_hub import DeviceHub
 
 feature = pytest.mark.feature
-DROPS = {"overwritten", "discontinuities", "outbox", "mic_restarts"}
+DROPS = {"overwritten", "discontinuities", "outbox", "mic_restarts", "withheld"}
 
 
 @feature("Health", "every 10 s and after each change, numbered; its drops named and counted")

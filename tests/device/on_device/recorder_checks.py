@@ -130,9 +130,23 @@ def check_resume():
     assert d.recorder.resume_after(0xFFFFFFFF) == 8
     assert [p[4] for p in d.sent()] == everything[2:]
     assert d.recorder.resume_after(7) == 0
-    assert d.recorder.resume_after(100) == 0  # never used: nothing to repeat
+    assert d.recorder.resume_after(100) == 10  # never used: as None
     assert d.recorder.resume_after(None) == 10
-    assert d.recorder.resume_after(12345) == 0
+    assert d.recorder.resume_after(12345) == 10
+
+
+def check_a_resume_point_that_was_not_sent_yet_skips_nothing():
+    d = Device(policy=ALL)
+    d.hear(QUIET, 9)
+    d.ring.sent()
+    for settled, again in ((0, 2), (1, 3), (2, 3), (None, 3)):
+        assert d.recorder.resume_after(settled) == again, settled
+    # 0 was sent once more, then 1: now a hub may know of both, though 0 to 2 wait again.
+    d.ring.sent()
+    d.ring.sent()
+    assert d.recorder.resume_after(None) == 3
+    assert d.recorder.resume_after(1) == 1
+    assert d.recorder.resume_after(2) == 3
 
 
 def check_resume_beyond_the_ring_sends_what_is_left():
@@ -148,12 +162,48 @@ def check_mute_forgets_what_was_not_sent_and_counts_it():
     d.hear(QUIET, 31)
     d.recorder.set_policy(NONE)
     assert d.sent() == []
-    assert d.ring.overwritten == 10
+    assert (d.recorder.withheld, d.ring.overwritten) == (10, 0)
     d.hear(LOUD, 20)
     d.recorder.set_policy(ALL)
     d.hear(QUIET, 3)
     got = d.sent()
-    assert [(p[1], p[4]) for p in got] == [(wire.BEGINS, 10)]
+    # Nobody ever saw the ten numbers: they are used again, and the hub sees a pause, not a loss.
+    assert [(p[1], p[4]) for p in got] == [(wire.BEGINS, 0)]
+
+
+def check_numbers_that_were_sent_are_never_used_again():
+    d = Device(policy=ALL)
+    d.recorder.next_high = 0xFFFF
+    d.recorder.next_low = 0xFFFE
+    d.hear(QUIET, 15)
+    d.ring.sent()
+    d.ring.sent()
+    d.ring.sent()
+    d.recorder.resume_after(None)
+    d.recorder.set_policy(NONE)
+    assert d.recorder.withheld == 5
+    d.recorder.set_policy(ALL)
+    d.hear(QUIET, 3)
+    assert [p[4] for p in d.sent()] == [1]
+
+
+def check_speech_forgets_what_full_recorded_and_full_keeps_what_speech_did():
+    d = Device(policy=ALL)
+    d.hear(QUIET, 30)
+    d.recorder.set_policy(GATED)
+    assert (d.sent(), d.recorder.withheld) == ([], 10)
+    d.hear(LOUD, 30)
+    d.recorder.set_policy(ALL)
+    d.hear(LOUD, 3)
+    assert len(d.sent()) >= 10
+    assert d.recorder.withheld == 10
+
+
+def check_no_level_of_before_a_stop_is_told_after_it():
+    d = Device(policy=NONE)
+    d.hear(LOUD, 20)
+    d.recorder.stop()
+    assert d.recorder.take_level()[0] == recorder.SILENCE_CDB / 100
 
 
 def check_stop_and_start_begins_anew():

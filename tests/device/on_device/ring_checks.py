@@ -44,7 +44,7 @@ def check_the_newest_stay_and_the_unsent_lost_are_counted():
         ring.push(packet(n, 98), 98)
         assert ring.used <= 1024
     assert ring.count == 10
-    assert ring.unsent == 10
+    assert ring.unsent == ring.fresh == 10
     assert ring.overwritten == 40
     assert drain(ring) == [(n, 98) for n in range(40, 50)]
     ring.push(packet(50, 98), 98)  # overwrites one that was sent: no loss
@@ -57,7 +57,9 @@ def check_rewind():
     for n in range(12):
         ring.push(packet(n, 98), 98)
     drain(ring)
+    assert ring.fresh == 0
     assert ring.rewind(3) == 3
+    assert ring.fresh == 0
     assert drain(ring) == [(9, 98), (10, 98), (11, 98)]
     assert ring.rewind(99) == 10
     assert drain(ring)[0] == (2, 98)
@@ -94,8 +96,10 @@ def check_clear_says_what_was_lost():
     for n in range(5):
         ring.push(packet(n, 50), 50)
     ring.sent()
-    assert ring.clear() == 4
-    assert (ring.count, ring.unsent, ring.used) == (0, 0, 0)
+    ring.rewind(5)
+    assert ring.fresh == 4
+    assert ring.clear() == 5
+    assert (ring.count, ring.unsent, ring.fresh, ring.used) == (0, 0, 0, 0)
     ring.push(packet(9, 50), 50)
     assert drain(ring) == [(9, 50)]
 

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use crate::backoff::Backoff;
 use crate::ports::{Line, Transport};
-use crate::websocket::{Event, MAX_CONTROL, Opcode, ROOM, WebSocket, WebSocketError, frame};
+use crate::websocket::{Event, Opcode, ROOM, WebSocket, WebSocketError, close_frame, frame};
 
 /// Joining a network takes up to 15 s, TCP 10 s, and TLS on a small chip two of these 15.
 pub const OPEN_TIMEOUT_MS: u64 = 40_000;
@@ -13,7 +13,7 @@ pub const OPEN_TIMEOUT_MS: u64 = 40_000;
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 15_000;
 /// Last words have that long to go out.
 const LEAVE_TIMEOUT_MS: u64 = 1000;
-/// Of the hub: protocol error and the like, as docs/protocol.md says; and going away.
+/// A fatal error of either side, as docs/protocol.md says.
 pub const FATAL: u16 = 1008;
 /// The device goes, and nothing was said against the hub.
 pub const AWAY: u16 = 1001;
@@ -226,13 +226,9 @@ impl<'a> Connection<'a> {
                 code,
                 said: true,
             };
-            let mut payload: heapless::Vec<u8, MAX_CONTROL> = heapless::Vec::new();
-            // 2 and at most 32 bytes, of 125.
-            let _ = payload.extend_from_slice(&code.to_be_bytes());
-            let _ = payload.extend_from_slice(self.reason.as_bytes());
-            if let Some(room) = self.payload().get_mut(..payload.len()) {
-                room.copy_from_slice(&payload);
-                self.send_frame(Opcode::Close, payload.len(), Carries::Control, random);
+            // It fits: `out` has room for a packet.
+            if let Ok(range) = close_frame(self.out, code, &self.reason, mask(random)) {
+                self.send(range, Carries::Control);
             }
         }
         let out = self.flush(transport, random);
@@ -289,18 +285,18 @@ impl<'a> Connection<'a> {
     }
 
     /// Take back the frame in the making if none of it is on its way yet and it carries media, or in a `mute`
-    /// anything heard; whether there was one.
-    pub fn withdraw(&mut self, mute: bool) -> bool {
+    /// anything heard; what it carried.
+    pub fn withdraw(&mut self, mute: bool) -> Option<Carries> {
         let tells = match self.carries {
             Carries::Control => false,
             Carries::Heard => mute,
             Carries::Media => true,
         };
         let can = self.busy() && !self.begun && tells;
-        if can {
+        can.then(|| {
             self.pending = 0..0;
-        }
-        can
+            self.carries
+        })
     }
 
     /// Hand the transport what it takes, pongs included; true when the next frame may begin.

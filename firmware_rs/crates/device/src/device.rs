@@ -11,7 +11,7 @@ use minerva_wire::privacy::{Mode, Modes, Muted, Privacy};
 
 use crate::capture::{Capture, Fault};
 use crate::clock::DeviceClock;
-use crate::connection::{Address, Connection, Phase};
+use crate::connection::{Address, Carries, Connection, Phase};
 use crate::light::{Facts, LightState};
 use crate::memory::{Memory, TooLittleMemory, memory_bytes};
 use crate::notes::{Note, Notes};
@@ -191,8 +191,11 @@ impl<'a> Device<'a> {
             self.report.forget_heard();
         }
         if self.recorder.set_policy(Policy::of(mode)) || mode == Mode::Mute {
-            self.report
-                .count_dropped(self.connection.withdraw(mode == Mode::Mute));
+            match self.connection.withdraw(mode == Mode::Mute) {
+                Some(Carries::Media) => self.recorder.packets.count_withheld(1),
+                Some(Carries::Heard) => self.report.count_dropped(),
+                Some(Carries::Control) | None => {}
+            }
         }
         self.report.changed();
     }

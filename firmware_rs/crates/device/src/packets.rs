@@ -31,6 +31,7 @@ pub struct Packets<'a> {
     running: bool, // the last packet went to the hub, and the gate was open
     jumped: bool,  // the next packet begins after a discontinuity
     next_seq: u32,
+    withheld: u64,
 }
 
 impl<'a> Packets<'a> {
@@ -48,6 +49,7 @@ impl<'a> Packets<'a> {
             running: false,
             jumped: true,
             next_seq: 0,
+            withheld: 0,
         }
     }
 
@@ -80,10 +82,23 @@ impl<'a> Packets<'a> {
         news
     }
 
-    /// Forget all that is held, sent or not; what the hub will miss counts as overwritten.
+    /// Forget all that is held, sent or not: a mode forbids it. What was not yet sent counts as withheld, and what
+    /// never was gives its numbers back, so that the hub sees no loss where its owner wanted a pause.
     pub fn forget(&mut self) {
-        self.ring.forget();
+        self.next_seq = self.next_seq.wrapping_sub(self.ring.fresh());
+        let unsent = self.ring.clear();
+        self.count_withheld(unsent);
         self.break_off();
+    }
+
+    /// So many packets were taken back before they were sent.
+    pub fn count_withheld(&mut self, packets: u32) {
+        self.withheld = self.withheld.saturating_add(u64::from(packets));
+    }
+
+    /// Packets that a mode kept from being sent.
+    pub fn withheld(&self) -> u64 {
+        self.withheld
     }
 
     /// Forget what has no number yet: what comes next is another recording.
@@ -221,14 +236,13 @@ impl<'a> Packets<'a> {
 
     /// The hub has settled all up to `seq` (`None`: nothing): send again what the ring has after it.
     ///
-    /// Returns how many packets that are; a `seq` that was never used leaves nothing to send again.
+    /// Returns how many packets that are. A hub that settles what it was never sent knows nothing of this boot.
     pub fn resume_after(&mut self, seq: Option<u32>) -> u32 {
-        let Some(seq) = seq else {
-            return self.ring.rewind(self.ring.count());
-        };
-        let after = self.next_seq.wrapping_sub(1).wrapping_sub(seq);
-        self.ring
-            .rewind(if after > u32::MAX / 2 { 0 } else { after })
+        let newest = self.next_seq.wrapping_sub(1);
+        let after = seq
+            .map(|seq| newest.wrapping_sub(seq))
+            .filter(|after| (self.ring.fresh()..=u32::MAX / 2).contains(after));
+        self.ring.rewind(after.unwrap_or(self.ring.count()))
     }
 }
 
@@ -299,8 +313,8 @@ mod tests {
             (Some(u32::MAX), 3),
             (Some(0), 2),
             (Some(2), 0),
-            (Some(3), 0), // never used
-            (Some(1 << 31), 0),
+            (Some(3), 6), // never used: as None
+            (Some(1 << 31), 6),
             (Some(3 << 30), 6), // long gone
             (None, 6),
         ] {
@@ -311,6 +325,36 @@ mod tests {
                 .map_or(u32::MAX - 2, |seq| seq.wrapping_add(1));
             assert_eq!(first, (again > 0).then_some(want));
         }
+    }
+
+    #[test]
+    fn a_resume_point_that_was_not_sent_yet_skips_nothing() {
+        let mut packets = packets(8192);
+        add(&mut packets, 9, 0, true);
+        packets.ring.sent();
+        for (settled, again) in [(Some(0), 2), (Some(1), 3), (Some(2), 3), (None, 3)] {
+            assert_eq!(packets.resume_after(settled), again, "{settled:?}");
+        }
+        // 0 was sent once more, then 1: now a hub may know of both, though 0 to 2 wait again.
+        packets.ring.sent();
+        packets.ring.sent();
+        assert_eq!(packets.resume_after(None), 3);
+        assert_eq!(packets.resume_after(Some(1)), 1);
+        assert_eq!(packets.resume_after(Some(2)), 3);
+    }
+
+    #[test]
+    fn what_was_never_sent_gives_its_numbers_back_when_it_is_forgotten() {
+        let mut packets = packets(8192);
+        add(&mut packets, 15, 0, true);
+        packets.ring.sent();
+        packets.ring.sent();
+        packets.resume_after(None); // all five wait, two of them once more
+        packets.forget();
+        assert_eq!((packets.withheld(), packets.ring.overwritten()), (5, 0));
+        add(&mut packets, 3, 1000, true);
+        let next = unsent(&mut packets)[0];
+        assert_eq!((next.seq, next.flags), (2, BEGINS));
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl<'a> Recorder<'a> {
     /// What happens to what is heard from now on.
     ///
     /// Only from `Gated` to `All`, which sends more of the same, is anything kept of what was recorded before;
-    /// else it is forgotten, and counted where it was not yet sent: then this returns true.
+    /// else it is forgotten, and counted as withheld where it was not yet sent: then this returns true.
     pub fn set_policy(&mut self, policy: Policy) -> bool {
         if policy == self.policy {
             return false;

@@ -54,9 +54,9 @@ impl Report {
         self.dropped
     }
 
-    /// Something that tells of sound was taken back on its way; or was not.
-    pub fn count_dropped(&mut self, dropped: bool) {
-        self.dropped = self.dropped.saturating_add(u64::from(dropped));
+    /// A level or sound was taken back on its way.
+    pub fn count_dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
     }
 
     /// Something changed that health tells of.

@@ -11,6 +11,7 @@ pub struct Ring<'a> {
     block: &'a mut [u8],
     count: u32,
     unsent: u32,
+    fresh: u32,
     used: usize,
     overwritten: u64,
     oldest: usize,
@@ -25,6 +26,7 @@ impl<'a> Ring<'a> {
             block,
             count: 0,
             unsent: 0,
+            fresh: 0,
             used: 0,
             overwritten: 0,
             oldest: 0,
@@ -53,7 +55,12 @@ impl<'a> Ring<'a> {
         self.unsent
     }
 
-    /// Packets that were lost before they were sent, [`forget`](Self::forget) included.
+    /// The newest of them, which were never sent before either.
+    pub fn fresh(&self) -> u32 {
+        self.fresh
+    }
+
+    /// Packets that newer ones displaced before they were sent.
     pub fn overwritten(&self) -> u64 {
         self.overwritten
     }
@@ -86,6 +93,7 @@ impl<'a> Ring<'a> {
         self.used = self.used.saturating_add(need);
         self.count = self.count.saturating_add(1);
         self.unsent = self.unsent.saturating_add(1);
+        self.fresh = self.fresh.saturating_add(1);
     }
 
     /// The oldest unsent packet, in two parts where it wraps around the end.
@@ -98,6 +106,7 @@ impl<'a> Ring<'a> {
         if self.unsent > 0 {
             self.cursor = self.after(self.cursor);
             self.unsent = self.unsent.saturating_sub(1);
+            self.fresh = self.fresh.min(self.unsent);
         }
     }
 
@@ -124,6 +133,7 @@ impl<'a> Ring<'a> {
         self.oldest = self.after(self.oldest);
         if self.unsent == self.count {
             self.unsent = self.unsent.saturating_sub(1);
+            self.fresh = self.fresh.min(self.unsent);
             self.overwritten = self.overwritten.saturating_add(1);
             self.cursor = self.oldest;
         }
@@ -139,23 +149,21 @@ impl<'a> Ring<'a> {
         }
         self.cursor = place;
         self.unsent = packets;
+        self.fresh = self.fresh.min(packets);
         packets
     }
 
-    /// Forget everything; what was not yet sent counts as overwritten.
-    pub fn forget(&mut self) {
-        self.overwritten = self.overwritten.saturating_add(u64::from(self.unsent));
-        self.clear();
-    }
-
-    /// Forget everything.
-    pub fn clear(&mut self) {
+    /// Forget everything; returns how many packets had not been sent.
+    pub fn clear(&mut self) -> u32 {
+        let unsent = self.unsent;
         self.count = 0;
         self.unsent = 0;
+        self.fresh = 0;
         self.used = 0;
         self.oldest = 0;
         self.end = 0;
         self.cursor = 0;
+        unsent
     }
 
     fn size_at(&self, at: usize) -> usize {
@@ -235,8 +243,8 @@ mod tests {
         assert_eq!(ring.rewind(2), 2);
         assert_eq!(whole(ring.peek().unwrap()), [3; 8]);
         assert_eq!(ring.rewind(9), 3);
-        ring.forget();
-        assert_eq!((ring.count(), ring.used(), ring.overwritten()), (0, 0, 4));
+        assert_eq!(ring.clear(), 3);
+        assert_eq!((ring.count(), ring.used(), ring.overwritten()), (0, 0, 1));
         assert!(ring.peek().is_none() && ring.front().is_none());
     }
 
@@ -262,6 +270,7 @@ mod tests {
         let mut block = vec![0; 257];
         let mut ring = Ring::new(&mut block);
         let mut model: VecDeque<(Vec<u8>, bool)> = VecDeque::new();
+        let mut fresh = 0;
         let mut lost = 0;
         for step in 0..20_000_u32 {
             match random(8) {
@@ -270,6 +279,7 @@ mod tests {
                     let split = random(90) as usize % (packet.len() + 1);
                     ring.push(&[&packet[..split], &packet[split..]]);
                     model.push_back((packet, false));
+                    fresh += 1;
                     while model.iter().map(|(p, _)| p.len() + 2).sum::<usize>() > 257 {
                         lost += u64::from(!model.pop_front().unwrap().1);
                     }
@@ -304,6 +314,8 @@ mod tests {
                 unsent.first().map(|(p, _)| p.clone())
             );
             assert_eq!(ring.unsent() as usize, unsent.len());
+            fresh = fresh.min(unsent.len());
+            assert_eq!(ring.fresh() as usize, fresh);
             assert_eq!(ring.count() as usize, model.len());
             assert_eq!(ring.overwritten(), lost);
             assert!(ring.used() <= 257);

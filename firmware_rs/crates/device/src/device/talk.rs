@@ -245,6 +245,7 @@ impl Device<'_> {
                         .saturating_add(u64::from(self.link.dropped())),
                 ),
                 ("mic_restarts", self.capture.restarts()),
+                ("withheld", self.recorder.packets.withheld()),
             ];
             let fields = HealthFields {
                 time_ms: now_ms,

@@ -226,29 +226,18 @@ fn what_the_hub_has_not_settled_is_sent_again_oldest_first() {
     let mut world = World::in_mode("full");
     world.run(3000);
     for (resume, first) in [
-        (Some(20), Some(21)),
-        (Some(0), Some(1)),
-        (None, Some(0)),
-        (Some(2_000_000_000), None),
+        (Some(20), 21),
+        (Some(0), 1),
+        (None, 0),
+        (Some(2_000_000_000), 0), // never used: as None
     ] {
         world.hub.cut();
         world.hub.resume_from(resume);
         let mark = world.hub.packets().len();
-        let newest = world
-            .hub
-            .packets()
-            .iter()
-            .map(|(header, _)| header.seq)
-            .max()
-            .unwrap();
-        world.run(3000);
+        world.run(1000);
         let packets = &world.hub.packets()[mark..];
         assert_contiguous(packets);
-        match first {
-            Some(first) => assert_eq!(packets[0].0.seq, first),
-            // A number that was never used: nothing again.
-            None => assert!(packets[0].0.seq > newest),
-        }
+        assert_eq!(packets[0].0.seq, first, "{resume:?}");
     }
 }
 

@@ -28,7 +28,7 @@ fn says_hello_and_reports_health_and_levels() {
     let health = world.hub.last("health");
     assert_eq!(
         health["drops"].to_string(),
-        r#"{"discontinuities":0,"mic_restarts":0,"outbox":0,"overwritten":0}"#
+        r#"{"discontinuities":0,"mic_restarts":0,"outbox":0,"overwritten":0,"withheld":0}"#
     );
     assert_eq!(
         (&health["rssi"], &health["mode"], &health["slot"]),
