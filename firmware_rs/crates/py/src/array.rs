@@ -24,15 +24,29 @@ pub(crate) fn vector<'py, T: Element>(
     Ok(array.try_readonly()?)
 }
 
-/// Samples as `f32` from -1 to 1: float32 as they are, int16 divided by 32768; a ValueError when one is not finite.
-pub(crate) fn samples(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
+/// Samples as `f32` from -1 to 1: where they are, or converted.
+pub(crate) enum Samples<'py> {
+    Theirs(PyReadonlyArray1<'py, f32>),
+    Ours(Vec<f32>),
+}
+
+impl Samples<'_> {
+    pub(crate) fn as_slice(&self) -> PyResult<&[f32]> {
+        match self {
+            Self::Theirs(array) => Ok(array.as_slice()?),
+            Self::Ours(samples) => Ok(samples),
+        }
+    }
+}
+
+/// float32 as they are, int16 divided by 32768; a ValueError when one is not finite.
+pub(crate) fn samples<'py>(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Samples<'py>> {
     if value.cast::<PyArray1<i16>>().is_ok() {
         let pcm = vector::<i16>(name, value)?;
-        return Ok(pcm
-            .as_slice()?
-            .iter()
-            .map(|&x| f32::from(x) / 32768.0)
-            .collect());
+        let pcm = pcm.as_slice()?.iter();
+        return Ok(Samples::Ours(
+            pcm.map(|&x| f32::from(x) / 32768.0).collect(),
+        ));
     }
     if value.cast::<PyArray1<f32>>().is_err() {
         return Err(wrong(
@@ -41,17 +55,17 @@ pub(crate) fn samples(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<f32>
             value,
         ));
     }
-    let pcm = vector::<f32>(name, value)?.as_slice()?.to_vec();
-    // One that is not finite makes the sum so too; a sum may overflow without one.
-    if !pcm.iter().sum::<f32>().is_finite()
+    let array = vector::<f32>(name, value)?;
+    let pcm = array.as_slice()?;
+    // The largest exponent is what only infinities and NaN have: a maximum of integers takes a vector at a time.
+    let largest = pcm.iter().fold(0, |most, x| x.abs().to_bits().max(most));
+    if largest >= f32::INFINITY.to_bits()
         && let Some(at) = pcm.iter().position(|x| !x.is_finite())
     {
-        return Err(PyValueError::new_err(format!(
-            "{name}: sample {at} is {}, not a number",
-            pcm[at]
-        )));
+        let message = format!("{name}: sample {at} is {}, not a number", pcm[at]);
+        return Err(PyValueError::new_err(message));
     }
-    Ok(pcm)
+    Ok(Samples::Theirs(array))
 }
 
 /// Rows of `width`, one after the other, as an array of two dimensions.

@@ -85,10 +85,11 @@ pub(crate) fn whisper_logmel<'py>(
         }
     };
     let pcm = samples("pcm", pcm)?;
+    let pcm = pcm.as_slice()?;
     let frames = pcm.len() / minerva_dsp::whisper::HOP;
     let flat = py.detach(|| {
         let mut flat = vec![0.0; n_mels * frames];
-        log_mel(&pcm, mels, &mut flat).map(|()| flat)
+        log_mel(pcm, mels, &mut flat).map(|()| flat)
     });
     let flat = flat
         .map_err(|error| PyValueError::new_err(format!("pcm: {} samples; {error}", pcm.len())))?;
@@ -117,10 +118,11 @@ pub(crate) fn mfcc<'py>(
         n_mfcc,
     };
     let pcm = samples("pcm", pcm)?;
+    let pcm = pcm.as_slice()?;
     let frames = py.detach(|| {
         let mut flat = Vec::new();
         let mut mfcc = Mfcc::new(params)?;
-        mfcc.push(&pcm, &mut |frame| flat.extend_from_slice(frame));
+        mfcc.push(pcm, &mut |frame| flat.extend_from_slice(frame));
         mfcc.finish(&mut |frame| flat.extend_from_slice(frame));
         Ok(flat)
     });
