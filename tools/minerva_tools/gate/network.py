@@ -89,8 +89,6 @@ def save(network: Network, path: Path = WEIGHTS) -> None:
 
 def rust(network: Network) -> str:
     """The weights as the Rust gate's constants."""
-    layers = np.stack([network["now"], network["before"]], axis=2)  # [layer, to, now or before, from]
-
     def table(what: str, name: str, kind: str, values: Ints) -> str:
         for size in reversed(values.shape):
             kind = f"[{kind}; {size}]"
@@ -101,17 +99,22 @@ def rust(network: Network) -> str:
         "//! The gate's trained weights, written by `python -m minerva_tools.gate.network`.\n\n"
         + "\n".join(
             (
-                table("Inputs to channels.", "DENSE", "i8", network["dense"]),
+                table("Inputs to channels.", "DENSE", "i8", _in_fours(network["dense"])),
                 table("Of the first layer.", "DENSE_BIAS", "i32", network["dense_bias"]),
-                table(
-                    "For each layer and channel: the weights of now and of before.", "LAYERS", "i8", layers
-                ),
+                table("Channels to those of the next layer.", "NOW", "i8", _in_fours(network["now"])),
+            table("An earlier frame's to those of the next layer.", "BEFORE", "i8", _in_fours(network["before"])),
                 table("Of the later layers.", "BIAS", "i32", network["bias"]),
                 table("Each layer's channels to the score.", "OUT", "i8", network["out"]),
                 table("Of the score.", "OUT_BIAS", "i32", network["out_bias"]),
             )
         )
     )
+
+
+def _in_fours(weights: Ints) -> Ints:
+    """(..., to, from) -> (..., to / 4, from, 4): as the Rust gate walks through them."""
+    *before, outputs, values = weights.shape
+    return np.swapaxes(weights.reshape(*before, outputs // 4, 4, values), -1, -2)
 
 
 def main(arguments: list[str]) -> int:

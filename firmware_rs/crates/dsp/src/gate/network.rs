@@ -5,7 +5,7 @@
 //! computes the same. `tools/minerva_tools/gate` trains it and holds the same arithmetic in Python.
 
 use super::bands::INPUTS;
-use super::weights::{BIAS, DENSE, DENSE_BIAS, LAYERS, OUT, OUT_BIAS};
+use super::weights::{BEFORE, BIAS, DENSE, DENSE_BIAS, NOW, OUT, OUT_BIAS};
 
 /// Channels of every layer.
 pub(super) const CHANNELS: usize = 16;
@@ -35,26 +35,24 @@ impl Network {
 
     /// One frame's inputs -> its score: speech's logit times `LOGIT`, as of some 160 ms ago.
     pub(super) fn step(&mut self, inputs: &[i8; INPUTS]) -> i32 {
-        let mut now: Activations = [0; CHANNELS];
-        for ((value, weights), &bias) in now.iter_mut().zip(&DENSE).zip(&DENSE_BIAS) {
-            *value = activation(bias + dot(weights, inputs));
-        }
-        let mut score = OUT_BIAS;
+        let mut sums = DENSE_BIAS;
+        add_products(&mut sums, &DENSE, inputs);
+        let mut now = activations(&sums);
         let mut outs = OUT.iter();
-        score += outs.next().map_or(0, |weights| dot(weights, &now));
+        let mut score = OUT_BIAS + outs.next().map_or(0, |weights| dot(weights, &now));
         let mut rest = self.history.as_mut_slice();
-        for (layer, (weights, biases)) in LAYERS.iter().zip(&BIAS).enumerate() {
+        let weights = NOW.iter().zip(&BEFORE).zip(&BIAS);
+        for (layer, ((of_now, of_before), bias)) in weights.enumerate() {
             let (past, later) = rest.split_at_mut(1 << layer);
             rest = later;
             let Some(slot) = past.get_mut(self.frame & ((1 << layer) - 1)) else {
                 continue; // never: the index is below the length
             };
             let before = core::mem::replace(slot, now);
-            let mut next: Activations = [0; CHANNELS];
-            for ((value, [of_now, of_before]), &bias) in next.iter_mut().zip(weights).zip(biases) {
-                *value = activation(bias + dot(of_now, &now) + dot(of_before, &before));
-            }
-            now = next;
+            let mut sums = *bias;
+            add_products(&mut sums, of_now, &now);
+            add_products(&mut sums, of_before, &before);
+            now = activations(&sums);
             score += outs.next().map_or(0, |weights| dot(weights, &now));
         }
         self.frame = self.frame.wrapping_add(1);
@@ -62,14 +60,37 @@ impl Network {
     }
 }
 
-fn activation(sum: i32) -> i8 {
-    ((sum + 32) >> 6).clamp(0, 127) as i8
+fn activations(sums: &[i32; CHANNELS]) -> Activations {
+    sums.map(|sum| ((sum + 32) >> 6).clamp(0, 127) as i8)
 }
 
-fn dot<const N: usize>(weights: &[i8; N], values: &[i8; N]) -> i32 {
-    weights
-        .iter()
-        .zip(values)
-        .map(|(&w, &v)| i32::from(w) * i32::from(v))
-        .sum()
+/// Four sums at a time, whose weights lie side by side: little for a small core to load and to count.
+fn add_products<const N: usize>(
+    sums: &mut [i32; CHANNELS],
+    weights: &[[[i8; 4]; N]; CHANNELS / 4],
+    values: &[i8; N],
+) {
+    let (sums, _) = sums.as_chunks_mut::<4>();
+    for (weights, sums) in weights.iter().zip(sums) {
+        *sums = four(*sums, weights, values);
+    }
+}
+
+/// Of slices and not inlined: known lengths would be unrolled whole, into more instructions than registers can serve.
+#[inline(never)]
+fn four(sums: [i32; 4], weights: &[[i8; 4]], values: &[i8]) -> [i32; 4] {
+    let [mut a, mut b, mut c, mut d] = sums;
+    for (&value, &[p, q, r, s]) in values.iter().zip(weights) {
+        let value = i32::from(value);
+        a += i32::from(p) * value;
+        b += i32::from(q) * value;
+        c += i32::from(r) * value;
+        d += i32::from(s) * value;
+    }
+    [a, b, c, d]
+}
+
+fn dot(weights: &Activations, values: &Activations) -> i32 {
+    let products = weights.iter().zip(values);
+    products.map(|(&w, &v)| i32::from(w) * i32::from(v)).sum()
 }
