@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.fft
+from faster_whisper import feature_extractor
 from minerva_tools.bench import _mel, mel
 
 LEAST = {"whisper80": 1.0, "scipy": 4.0, "faster_whisper": 8.0, "librosa": 0.5}
@@ -26,8 +28,7 @@ def test_scipys_features_are_those_it_is_compared_with():
     native = pytest.importorskip("minerva_native", reason="minerva_native is not built: make native")
     sound = np.random.default_rng(1).standard_normal(16_000).astype(np.float32) / 10
     made = {name: _mel.EXTRACTORS[name][1] for name in ("scipy", "whisper80")}
-    theirs = made["scipy"](__import__("scipy.fft").fft, sound)()
+    theirs = made["scipy"](scipy.fft, sound)()
     np.testing.assert_allclose(made["whisper80"](native, sound)(), theirs, atol=1e-4)
-    padded = _mel.EXTRACTORS["faster_whisper"][1]
-    scaled = padded(__import__("faster_whisper.feature_extractor").feature_extractor, sound)()
+    scaled = _mel.EXTRACTORS["faster_whisper"][1](feature_extractor, sound)()
     np.testing.assert_allclose((np.maximum(theirs, theirs.max() - 8) + 4) / 4, scaled, atol=1e-4)
