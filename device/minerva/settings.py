@@ -9,6 +9,7 @@ import json
 from minerva.dsp import MAX_GAIN_DB, MIN_GAIN_DB
 from minerva.errors import SettingsError
 from minerva.rules import is_id
+from minerva.strict_json import check_object
 from minerva.wire import MODES
 
 VERSION = 1
@@ -171,6 +172,9 @@ def parse(text: str, name: str = "settings.json") -> Settings:
         raise SettingsError("%s: %d bytes; at most %d are read" % (name, len(text.encode()), MAX_BYTES))
     try:
         values = json.loads(text)
+        if isinstance(values, dict):
+            # MicroPython takes one without an end: a file cut off before "ceiling" would leave the default.
+            check_object(text.encode())
     except (ValueError, RuntimeError) as e:
         raise SettingsError("%s: not JSON (%s)" % (name, e))
     if not isinstance(values, dict):

@@ -43,6 +43,7 @@ WRONG = {
 NOT_SETTINGS = {
     "no JSON": ("device=kitchen", "settings.json: not JSON"),
     "a list": ("[1]", "settings.json: it must be one JSON object"),
+    "cut off": (json.dumps(GOOD)[:-1], "settings.json: not JSON"),
     "empty": ("", "settings.json: not JSON"),
     "too long": (json.dumps({**GOOD, "ca": "x" * 8192}), "at most 8192 are read"),
 }

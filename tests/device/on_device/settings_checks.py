@@ -105,6 +105,15 @@ def check_what_is_not_an_object():
     assert "8192" in refusal(" " * 9000)
 
 
+def check_a_file_that_is_cut_off():
+    whole = text({})[:-1] + ', "ceiling": "mute"}'
+    for end in range(len(whole)):
+        assert "not JSON" in refusal(whole[:end])
+    for content in (whole[:-1] + ",}", whole[:-1] + "]", whole + "{}", whole.replace(":", " ", 1)):
+        assert "not JSON" in refusal(content)
+    assert parse(whole).ceiling == "mute"
+
+
 def check_urls():
     assert split_url("ws://localhost/") == ("ws", "localhost", 80, "/")
     assert split_url("wss://hub/link") == ("wss", "hub", 443, "/link")
