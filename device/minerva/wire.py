@@ -249,6 +249,10 @@ def check_message(message: dict, types: dict) -> dict:
     return message
 
 
+def _no_json(name: str):
+    raise ValueError("%s is no value of JSON" % name)
+
+
 def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
     """A text frame -> checked message; or WireError: too_long, bad_json, unknown_type, bad_field."""
     size = len(data)
@@ -261,9 +265,11 @@ def decode_message(data: "bytes | bytearray | str", types: dict) -> dict:
     if openings > MAX_OPENINGS:
         raise WireError("bad_json", "message with %d brackets; the limit is %d" % (openings, MAX_OPENINGS))
     try:
-        if MICROPYTHON:  # whose parser takes more than JSON; CPython's does not
+        if MICROPYTHON:  # whose parser takes an object without an end; CPython's takes NaN and UTF-16
             check_object(text)
-        message = json.loads(data)  # type: ignore - the stubs know only one type at a time
+            message = json.loads(data)  # type: ignore - the stubs know only one type at a time
+        else:
+            message = json.loads(text.decode(), parse_constant=_no_json)  # type: ignore - MicroPython has none
     # Nested too deep: RuntimeError in MicroPython, RecursionError (one of those) in CPython.
     except (ValueError, RuntimeError) as e:
         raise WireError("bad_json", "message is not JSON: %s" % str(e)[:100])

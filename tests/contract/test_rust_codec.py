@@ -123,11 +123,7 @@ valid = st.sampled_from([(side, kind) for side, types in TYPES.items() for kind 
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
 anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=10) | st.dictionaries(st.text(max_size=8), inner, max_size=10),
     max_leaves=12,
 )

@@ -114,6 +114,22 @@ def test_deep_nesting_is_not_json_rather_than_a_crash() -> None:
     assert caught.value.code == "bad_json"
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"type": "ack", "seq": NaN}',
+        '{"type": "ack", "later": -Infinity}',
+        b'{"type": "ack", "later": "\xed\xa0\x80"}',
+        b'\xef\xbb\xbf{"type": "ack"}',
+        '{"type": "ack"}'.encode("utf-16"),
+    ],
+)
+def test_what_only_pythons_parser_takes_is_not_json(data: str | bytes) -> None:
+    with pytest.raises(wire.WireError) as caught:
+        wire.decode_message(data, wire.FROM_HUB)
+    assert caught.value.code == "bad_json"
+
+
 def test_longest_hello_fits() -> None:
     hello = next(json.loads(v["text"]) for v in CONTROL if v["name"] == "hello" and "error" not in v)
     hello.update(device="x" * 32, token="t" * 128, time_ms=1 << 53, slot="s" * 16)
