@@ -217,6 +217,30 @@ def test_time_that_steps_back_again_and_again_gets_nowhere() -> None:
     assert len(ear.fed) == 2
 
 
+def test_time_that_stands_still_is_too_fast() -> None:
+    s, ear = stream(1000, lead_ms=3000)
+    with pytest.raises(PeerError, match="over times already reached; 3000 ms are allowed") as caught:
+        for seq in range(100):
+            accept(s, seq, 1000)
+    assert caught.value.code == "too_fast"
+    assert len(ear.fed) == 51, "the first, and fifty of 60 ms over it"
+    s.reconnected(1000, NOW_MS)
+    with pytest.raises(PeerError, match="over times already reached"):
+        accept(s, 60, 1000)
+    accept(s, 61, 1060)
+    assert len(ear.fed) == 52, "a new connection makes it no faster, and no worse when it goes on in time"
+
+
+def test_a_device_whose_samples_are_a_little_too_many_is_no_offence() -> None:
+    s, ear = stream(1000, lead_ms=3000)
+    now_ms, time_ms = NOW_MS, 1000
+    for seq in range(5000):
+        accept(s, seq, time_ms, now_ms=now_ms)
+        now_ms += 60
+        time_ms += 60 - (40 if seq % 100 == 99 else 0)
+    assert len(ear.fed) == 5000
+
+
 def test_a_packet_of_last_year_is_refused() -> None:
     s, _ = stream(1000)
     with pytest.raises(PeerError) as caught:

@@ -24,6 +24,7 @@ from minerva_hub.pipeline.features import FeatureBlock, FeatureLog
 from minerva_hub.segment import Ear
 
 BACKWARDS_MS = 100  # a device's clock and its sample counter may disagree by a few frames
+OVERLAP_SHARE = 0.05  # of what goes forward may have come twice: a crystal is a thousandth of that too fast
 DRIFT_MS = 50  # a clock correction smaller than this is not worth a seam in the timeline
 DRIFT_MAX_MS = 1000  # one larger than this is made even while the gate stays open
 REPORTS_MS = 60_000  # reports older than this to twice this say nothing about the clock as it is
@@ -129,6 +130,7 @@ class Stream:
         self.max_pending: int | None = None  # samples, while the devices together have too much waiting
         self._lead_ms = lead_ms
         self._end_ms: int | None = None  # device time at which the last accepted packet ended
+        self._overlap_ms = 0.0  # of what came over times that were already reached, less what is usual
         self._newest_seq: int | None = None  # of this connection
         self._newest_kind: int | None = None  # of the packet before, unless that was dropped
         self._counts = {kind: [0, 0] for kind in KIND_NAMES}  # packets and frames that were taken
@@ -208,6 +210,7 @@ class Stream:
         end = start + duration_ms(kind, frames)
         self._check_time(start, end, now_ms)
         offset = self.clock.offset_ms
+        self._check_overlap(start, end)
         take = self._taker(kind, payload)
         gaps = self._gap_before(seq, step, start + offset)
         fresh = self._end_ms is None
@@ -265,6 +268,20 @@ class Stream:
                 "too_fast",
                 f"{self.device}: audio runs {ahead} ms ahead of real time; {self._lead_ms} ms are allowed",
             )
+
+    def _check_overlap(self, start: int, end: int) -> None:
+        """Who says the same time again and again could be as fast as it likes, and never run ahead."""
+        if self._end_ms is None:
+            return
+        again, onward = max(0, self._end_ms - start), max(0, end - self._end_ms)
+        overlap_ms = max(0.0, self._overlap_ms + again - onward * OVERLAP_SHARE)
+        if overlap_ms > self._lead_ms:
+            raise PeerError(
+                "too_fast",
+                f"{self.device}: packets came {overlap_ms:.0f} ms over times already reached;"
+                f" {self._lead_ms} ms are allowed",
+            )
+        self._overlap_ms = overlap_ms
 
     def _gap(
         self, start_ms: int, end_ms: int, packets: int, reason: Literal["overwritten", "hub_overload"]
