@@ -40,7 +40,6 @@ const fn pattern(colour: (u8, u8, u8), on_ms: u32, off_ms: u32) -> Pattern {
 
 /// What decides over the light.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // facts that are independent of each other
 pub struct Facts {
     /// A hub has answered once, or refused.
     pub started: bool,

@@ -9,121 +9,23 @@
 //! ```
 //!
 //! Frame headers are read here and not by `edge-ws`, because a frame that is refused says which rule it broke.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use core::fmt::{self, Write};
+mod error;
+mod frames;
+mod handshake;
+
 use core::ops::Range;
 
-use base64ct::{Base64, Encoding};
-use heapless::String;
-use sha1::{Digest, Sha1};
+pub use error::WebSocketError;
+pub use frames::{MAX_CONTROL, Opcode, ROOM, close_frame, frame, frame_of};
+pub use handshake::SUBPROTOCOL;
+pub use minerva_wire::control::MAX_TEXT;
+pub use minerva_wire::media::MAX_MEDIA as MAX_BINARY;
 
-/// What the device offers and the hub must select.
-pub const SUBPROTOCOL: &str = "minerva.v1";
-/// Bytes of a text message at most, as docs/protocol.md has it.
-pub const MAX_TEXT: usize = 4096;
-/// Bytes of a binary message at most, as docs/protocol.md has it.
-pub const MAX_BINARY: usize = 6412;
-/// Bytes that an outgoing frame's header needs before its payload: 2, a 16-bit size, the mask.
-pub const ROOM: usize = 8;
-/// Bytes of a control frame's payload at most (RFC 6455, 5.5).
-pub const MAX_CONTROL: usize = 125;
+use handshake::{ACCEPT, check_answer};
+
 /// An answer to the request is a dozen short lines; aiohttp's has about 250 bytes.
 pub const MAX_ANSWER: usize = 2048;
-/// Headers of that answer at most; aiohttp sends six.
-const MAX_HEADERS: usize = 24;
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-const KEY: usize = 24; // 16 bytes in base64
-const ACCEPT: usize = 28; // 20 bytes in base64
-const SHOWN: usize = 60; // of an answer that is not the one wanted
-
-/// Why a connection cannot go on. All but `RequestTooLong`, `FrameTooLong` and `NotStarted` are the hub's fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WebSocketError {
-    /// The request does not fit the buffer of so many bytes.
-    RequestTooLong(usize),
-    /// A frame with a payload of `size` bytes does not fit; `limit` would.
-    FrameTooLong {
-        /// Of the payload.
-        size: usize,
-        /// What fits the buffer, or 65535.
-        limit: usize,
-    },
-    /// Bytes came before [`WebSocket::start`], or after an error.
-    NotStarted,
-    /// The answer to the request goes on and on.
-    AnswerTooLong(usize),
-    /// Whoever answers does not switch to WebSocket; this is its first line.
-    NotAHub(String<SHOWN>),
-    /// The answer was made for another request, or by something that is no WebSocket server.
-    WrongAccept,
-    /// The hub did not select minerva.v1: `unsupported_version`.
-    OtherSubprotocol,
-    /// The hub turned on an extension that was not offered.
-    Extension,
-    /// Reserved bits, or a mask, which only clients use.
-    Reserved,
-    /// An unknown opcode, or a known one where it may not stand.
-    Opcode(u8),
-    /// A control frame that is too long or in fragments.
-    Control {
-        /// 8 close, 9 ping, 10 pong.
-        opcode: u8,
-        /// Of its payload, at least.
-        size: usize,
-    },
-    /// A message longer than its kind may be, or than the memory that was given.
-    TooLong {
-        /// Bytes, fragments so far included.
-        size: u64,
-        /// Bytes.
-        limit: usize,
-    },
-}
-
-impl fmt::Display for WebSocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RequestTooLong(limit) => {
-                write!(f, "the request exceeds the {limit} bytes there are for it")
-            }
-            Self::FrameTooLong { size, limit } => {
-                write!(f, "payload of {size} bytes exceeds {limit}")
-            }
-            Self::NotStarted => f.write_str("bytes without a connection"),
-            Self::AnswerTooLong(limit) => {
-                write!(f, "answer to the WebSocket request exceeds {limit} bytes")
-            }
-            Self::NotAHub(line) => write!(f, "not a Minerva hub: it answers '{line}'"),
-            Self::WrongAccept => f.write_str("not a Minerva hub: wrong Sec-WebSocket-Accept"),
-            Self::OtherSubprotocol => {
-                write!(
-                    f,
-                    "unsupported_version: the hub does not speak {SUBPROTOCOL}"
-                )
-            }
-            Self::Extension => {
-                f.write_str("the hub turned on a WebSocket extension that was not offered")
-            }
-            Self::Reserved => f.write_str("frame with reserved bits or a mask from the hub"),
-            Self::Opcode(opcode) => write!(f, "frame with opcode {opcode} out of place"),
-            Self::Control { opcode, size } => {
-                write!(
-                    f,
-                    "control frame {opcode} of {size} bytes; {MAX_CONTROL} are allowed, in one piece"
-                )
-            }
-            Self::TooLong { size, limit } => {
-                write!(
-                    f,
-                    "message of {size} bytes from the hub exceeds the {limit}-byte limit"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for WebSocketError {}
 
 /// What came from the hub.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,22 +43,6 @@ pub enum Event<'m> {
         /// At most 123 bytes.
         reason: &'m [u8],
     },
-}
-
-/// Kinds of frames that a device sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Opcode {
-    /// A control message.
-    Text = 1,
-    /// A media packet.
-    Binary = 2,
-    /// Good-bye.
-    Close = 8,
-    /// Are you there?
-    Ping = 9,
-    /// The answer to it.
-    Pong = 10,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,33 +113,9 @@ impl<'b> WebSocket<'b> {
         out: &mut [u8],
     ) -> Result<usize, WebSocketError> {
         self.reset();
-        let limit = out.len();
-        let too_long = WebSocketError::RequestTooLong(limit);
-        let mut encoded = [0; KEY];
-        let Ok(key) = Base64::encode(&key, &mut encoded) else {
-            return Err(too_long);
-        };
-        let Some(accept) = accept(key.as_bytes()) else {
-            return Err(too_long);
-        };
-        let (open, close) = if host.contains(':') {
-            ("[", "]")
-        } else {
-            ("", "")
-        };
-        let mut request = Cursor { out, at: 0 };
-        if write!(
-            request,
-            "GET {path} HTTP/1.1\r\nHost: {open}{host}{close}:{port}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\
-             Sec-WebSocket-Key: {key}\r\n\r\n"
-        )
-        .is_err()
-        {
-            return Err(too_long);
-        }
+        let (size, accept) = handshake::request(host, port, path, key, out)?;
         self.state = State::Answer(accept);
-        Ok(request.at)
+        Ok(size)
     }
 
     /// Forget the connection: nothing more is expected.
@@ -513,156 +375,4 @@ enum Done {
     Opened,
     Message(u8, usize),
     Close,
-}
-
-/// Frame the payload in `buffer[ROOM..ROOM + size]` in place, masked; the bytes to send are `buffer[range]`.
-///
-/// # Errors
-///
-/// `FrameTooLong`; nothing was changed.
-pub fn frame(
-    buffer: &mut [u8],
-    opcode: Opcode,
-    size: usize,
-    mask: [u8; 4],
-) -> Result<Range<usize>, WebSocketError> {
-    let limit = buffer.len().saturating_sub(ROOM).min(usize::from(u16::MAX));
-    let too_long = WebSocketError::FrameTooLong { size, limit };
-    let end = ROOM.saturating_add(size);
-    let (Ok(short), Some(used)) = (u16::try_from(size), buffer.get_mut(..end)) else {
-        return Err(too_long);
-    };
-    let Some((header, payload)) = used.split_first_chunk_mut::<ROOM>() else {
-        return Err(too_long);
-    };
-    for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= key;
-    }
-    let first = 0x80 | opcode as u8;
-    let [m0, m1, m2, m3] = mask;
-    Ok(match u8::try_from(size) {
-        Ok(tiny @ ..126) => {
-            *header = [0, 0, first, 0x80 | tiny, m0, m1, m2, m3];
-            2..end
-        }
-        _ => {
-            let [high, low] = short.to_be_bytes();
-            *header = [first, 0x80 | 126, high, low, m0, m1, m2, m3];
-            0..end
-        }
-    })
-}
-
-/// Like [`frame`], with a payload from elsewhere.
-///
-/// # Errors
-///
-/// `FrameTooLong`.
-pub fn frame_of(
-    buffer: &mut [u8],
-    opcode: Opcode,
-    payload: &[u8],
-    mask: [u8; 4],
-) -> Result<Range<usize>, WebSocketError> {
-    let end = ROOM.saturating_add(payload.len());
-    if let Some(place) = buffer.get_mut(ROOM..end) {
-        place.copy_from_slice(payload); // of the same length: that is how `place` was taken
-    }
-    frame(buffer, opcode, payload.len(), mask)
-}
-
-/// A close frame with `code` and as much of `reason` as fits.
-///
-/// # Errors
-///
-/// `FrameTooLong`.
-pub fn close_frame(
-    buffer: &mut [u8],
-    code: u16,
-    reason: &str,
-    mask: [u8; 4],
-) -> Result<Range<usize>, WebSocketError> {
-    let mut payload = [0; MAX_CONTROL];
-    let end = reason.floor_char_boundary(MAX_CONTROL - 2);
-    let mut size = 0;
-    let bytes = code.to_be_bytes();
-    for (place, byte) in payload
-        .iter_mut()
-        .zip(bytes.iter().chain(reason.as_bytes().iter().take(end)))
-    {
-        *place = *byte;
-        size = usize::saturating_add(size, 1);
-    }
-    frame_of(
-        buffer,
-        Opcode::Close,
-        payload.get(..size).unwrap_or_default(),
-        mask,
-    )
-}
-
-/// What the server must make of a key; `None` cannot be.
-fn accept(key: &[u8]) -> Option<[u8; ACCEPT]> {
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    let mut out = [0; ACCEPT];
-    Base64::encode(&digest, &mut out).ok()?;
-    Some(out)
-}
-
-fn check_answer(answer: &[u8], accept: &[u8; ACCEPT]) -> Result<(), WebSocketError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    if !matches!(response.parse(answer), Ok(httparse::Status::Complete(_)))
-        || response.code != Some(101)
-    {
-        return Err(WebSocketError::NotAHub(first_line(answer)));
-    }
-    let mut accepted = false;
-    let mut selected = false;
-    for header in response.headers.iter() {
-        let value = header.value.trim_ascii();
-        if header.name.eq_ignore_ascii_case("sec-websocket-accept") {
-            accepted = value == accept;
-        } else if header.name.eq_ignore_ascii_case("sec-websocket-protocol") {
-            selected = value == SUBPROTOCOL.as_bytes();
-        } else if header.name.eq_ignore_ascii_case("sec-websocket-extensions") {
-            return Err(WebSocketError::Extension);
-        }
-    }
-    match (accepted, selected) {
-        (false, _) => Err(WebSocketError::WrongAccept),
-        (true, false) => Err(WebSocketError::OtherSubprotocol),
-        (true, true) => Ok(()),
-    }
-}
-
-/// The beginning of an answer for a log line: bytes of unknown origin.
-fn first_line(answer: &[u8]) -> String<SHOWN> {
-    let mut line = String::new();
-    for &byte in answer.iter().take_while(|&&b| b != b'\r' && b != b'\n') {
-        let shown = if byte.is_ascii_graphic() || byte == b' ' {
-            char::from(byte)
-        } else {
-            '?'
-        };
-        if line.push(shown).is_err() {
-            break;
-        }
-    }
-    line
-}
-
-struct Cursor<'o> {
-    out: &'o mut [u8],
-    at: usize,
-}
-
-impl Write for Cursor<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.at.saturating_add(text.len());
-        let place = self.out.get_mut(self.at..end).ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes()); // of the same length: that is how `place` was taken
-        self.at = end;
-        Ok(())
-    }
 }
