@@ -7,6 +7,7 @@
 //! With the feature `host` come `whisper` and `mfcc`, which a chip has no use and no room for. They need `std`, and
 //! `mfcc` takes its sines and logarithms from the platform.
 #![no_std]
+#![warn(clippy::indexing_slicing)]
 
 #[cfg(feature = "host")]
 extern crate std;

@@ -2,6 +2,10 @@
 //!
 //! Periodic Hann window, centred with zeros, power, Slaney's mel bands from 0 Hz to half the sample rate, decibels
 //! without a floor below the loudest (`top_db=None`), DCT-II with orthonormal scaling.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "for hosts, where a panic is an exception"
+)]
 
 use core::f64::consts::PI;
 use core::fmt;

@@ -75,9 +75,9 @@ impl Spectrum {
             .zip(HANN.chunks_exact(2))
             .zip(&PLACE)
         {
-            if let ([even, odd], [w_even, w_odd]) = (pair, window) {
-                self.bins[usize::from(place)] =
-                    [f32::from(*even) * w_even, f32::from(*odd) * w_odd];
+            let bin = self.bins.get_mut(usize::from(place));
+            if let ([even, odd], [w_even, w_odd], Some(bin)) = (pair, window, bin) {
+                *bin = [f32::from(*even) * w_even, f32::from(*odd) * w_odd];
             }
         }
         for group in self.bins.chunks_exact_mut(4) {
@@ -144,6 +144,10 @@ fn square(x: Complex) -> f32 {
     x[0] * x[0] + x[1] * x[1]
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would stop there"
+)]
 const fn places() -> [u8; POINTS] {
     let mut places = [0; POINTS];
     let mut n = 0;
@@ -154,6 +158,10 @@ const fn places() -> [u8; POINTS] {
     places
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would stop there"
+)]
 const fn twiddles<const SPAN: usize>() -> [Twiddles; SPAN] {
     let mut all = [[[0.0; 2]; 3]; SPAN];
     let mut j = 0;
@@ -168,6 +176,10 @@ const fn twiddles<const SPAN: usize>() -> [Twiddles; SPAN] {
     all
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would stop there"
+)]
 const fn split() -> [Complex; POINTS / 2] {
     let mut all = [[0.0; 2]; POINTS / 2];
     let mut k = 1;

@@ -53,6 +53,10 @@ pub(crate) const fn ln(x: f64) -> f64 {
 }
 
 /// The periodic Hann window of `N` samples, times `scale`.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it, and would stop there"
+)]
 pub(crate) const fn hann<const N: usize>(scale: f64) -> [f32; N] {
     let mut window = [0.0; N];
     let mut n = 0;

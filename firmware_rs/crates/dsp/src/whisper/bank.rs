@@ -1,4 +1,8 @@
 //! Slaney's mel bands from 0 Hz to 8 kHz, each of the same area.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "for hosts, where a panic is an exception"
+)]
 
 use super::fft400::{BINS, FRAME};
 use super::lanes::{LANES, Lanes};

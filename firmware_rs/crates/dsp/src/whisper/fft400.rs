@@ -2,6 +2,10 @@
 //!
 //! With n = 25 a + b and k = k1 + 16 k2: sixteen-point transforms of real samples over a, a turn by b k1 / 400, and
 //! transforms of 25 points over b. Of k1 only 0 to 8 are needed, the others mirror them.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "for hosts, where a panic is an exception"
+)]
 
 use super::lanes::{Complex, Lanes};
 use crate::tables::turn;
