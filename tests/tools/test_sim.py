@@ -141,8 +141,14 @@ def test_wrong_settings_are_refused(
 
 def test_fleets_are_bounded_and_files_are_there(sim: Interpreter, tmp_path: Path, wav: Path) -> None:
     fleet = tmp_path / "fleet.jsonl"
-    for lines, said in [(0, "0 devices; wanted 1 to 1000"), (1001, "1001 devices; wanted 1 to 1000")]:
-        fleet.write_text((json.dumps(SETTINGS) + "\n") * lines)
+    line = json.dumps(SETTINGS) + "\n"
+    for text, said in [
+        ("", "0 devices; wanted 1 to 1000"),
+        (line * 1001, "1001 devices; wanted 1 to 1000"),
+        (line * 2, f"device {SETTINGS['device']} stands in it twice"),
+        (line + "\n" * 8_193_000, "more than 8193000 bytes"),
+    ]:
+        fleet.write_text(text)
         assert said in refusal(sim, "--fleet=fleet.jsonl", f"--wav={wav}", cwd=tmp_path)
     assert "none: cannot be read" in refusal(sim, "--settings=none", f"--wav={wav}", cwd=tmp_path)
     (tmp_path / "long").write_text(" " * 10_000)

@@ -1,7 +1,7 @@
 //! The devices, each polled when it asked to be or when its socket has news, all in one thread.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -269,6 +269,12 @@ fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
         Source::One(path) => Ok(vec![check(&read(path, settings::MAX_BYTES as u64 + 1)?)?]),
         Source::Fleet(path) => {
             let text = read(path, MAX_FILE + 1)?;
+            if text.len() as u64 > MAX_FILE {
+                return Err(format!(
+                    "{}: more than {MAX_FILE} bytes, which {MAX_DEVICES} devices have at most",
+                    path.display()
+                ));
+            }
             let lines = text
                 .split(|b| *b == b'\n')
                 .enumerate()
@@ -285,7 +291,16 @@ fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
                     all.len()
                 ));
             }
-            Ok(all)
+            let mut known = HashSet::new();
+            match all.iter().find(|one| !known.insert(one.device.as_str())) {
+                // They would share what survives a restart, and the hub would end one for the other.
+                Some(twice) => Err(format!(
+                    "{}: device {} stands in it twice",
+                    path.display(),
+                    twice.device
+                )),
+                None => Ok(all),
+            }
         }
     }
 }
