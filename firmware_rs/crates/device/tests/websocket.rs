@@ -333,18 +333,6 @@ fn the_newest_ping_is_answered_once() {
 }
 
 #[test]
-fn a_close_frame_takes_what_fits_of_its_reason() {
-    let mut out = [0; 256];
-    let range = close_frame(&mut out, 1008, &"ä".repeat(100), [9, 8, 7, 6]).unwrap();
-    let (first, payload) = unmasked(&out[range]);
-    assert_eq!((first, &payload[..2]), (0x88, &[3, 0xF0][..]));
-    assert_eq!(
-        core::str::from_utf8(&payload[2..]),
-        Ok("ä".repeat(61).as_str())
-    );
-}
-
-#[test]
 fn a_new_start_forgets_the_old_connection() {
     with_open(MAX_TEXT, |ws| {
         drive(ws, &framed(0x01, b"half"), 1).unwrap();

@@ -110,3 +110,22 @@ pub fn close_frame(
         mask,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+
+    #[test]
+    fn a_close_frame_takes_what_fits_of_its_reason() {
+        let mut out = [0; 256];
+        let range = close_frame(&mut out, 1008, &"ä".repeat(100), [0; 4]).unwrap();
+        let frame = &out[range];
+        // Two bytes of the code, and 61 characters of two bytes: one more would be 126.
+        assert_eq!(frame[..8], [0x88, 0x80 | 124, 0, 0, 0, 0, 3, 0xF0]);
+        assert_eq!(
+            core::str::from_utf8(&frame[8..]),
+            Ok("ä".repeat(61).as_str())
+        );
+    }
+}
