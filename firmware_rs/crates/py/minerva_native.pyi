@@ -1,7 +1,7 @@
 """The device's features, gate and codec, as the firmware in Rust computes them.
 
-Arrays are one-dimensional and contiguous, of the type named; another type is a TypeError, a value beyond its bounds
-a ValueError. The interpreter is released meanwhile: do not write to an array that is being read.
+Arrays are one-dimensional and contiguous, of the type named; another type is a TypeError, a value beyond its
+bounds a ValueError. The interpreter is released meanwhile: do not write to an array that is being read.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 def mel64_u8(pcm: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """minerva-mel64 as it travels: (n,), 16 kHz -> (frames, 64), a frame for each 400 samples in steps of 160."""
+    """minerva-mel64 as it travels: (n,), 16 kHz -> (frames, 64), each of 400 samples, in steps of 160."""
 
 def mel64_log(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
     """minerva-mel64 before it is quantised, ln(x + 0.001): (n,), 16 kHz -> (frames, 64)."""
@@ -52,14 +52,10 @@ def mfcc(
 ) -> NDArray[np.float32]:
     """MFCC as librosa defines them with top_db=None: (n,) -> (n_mfcc, 1 + n // hop_length)."""
 
-def adpcm_encode(
-    pcm: NDArray[np.int16], state: tuple[int, int] = (0, 0)
-) -> tuple[bytes, tuple[int, int]]:
+def adpcm_encode(pcm: NDArray[np.int16], state: tuple[int, int] = (0, 0)) -> tuple[bytes, tuple[int, int]]:
     """(n,), n even -> IMA-ADPCM, and the (predictor, index) to go on with."""
 
-def adpcm_decode(
-    coded: bytes, state: tuple[int, int] = (0, 0)
-) -> tuple[NDArray[np.int16], tuple[int, int]]:
+def adpcm_decode(coded: bytes, state: tuple[int, int] = (0, 0)) -> tuple[NDArray[np.int16], tuple[int, int]]:
     """IMA-ADPCM -> two samples a byte, and the (predictor, index) to go on with."""
 
 def frame_cdb(frame: NDArray[np.int16]) -> int:
@@ -87,7 +83,7 @@ class Gate:
         """One that has heard nothing."""
 
     def frame(self, level_cdb: int, hops: NDArray[np.uint8]) -> bool:
-        """A frame's level in hundredths of dBFS and the minerva-mel64 hops it completed, (hops, 64) -> is it open?"""
+        """A frame's level in 1/100 dBFS and the minerva-mel64 hops it completed, (hops, 64) -> open or not."""
 
     @property
     def open(self) -> bool:
