@@ -185,7 +185,7 @@ class Pipeline:
     def open_stream(
         self, record: DeviceRecord, boot_id: str, time_ms: int, point: ResumePoint | None
     ) -> Stream:
-        """The stream of a device's boot, gone on with or new from `point`; `time_ms` is the device's clock now.
+        """The stream of a device's boot, gone on with or new from `point`; `time_ms`: its clock now.
 
         It waits for nothing, so that whoever calls it knows that the device is still the one it asked about.
         """
