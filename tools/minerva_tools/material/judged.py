@@ -20,6 +20,7 @@ LEAD_S: Final = 3.0
 SEED: Final = 0x6A7E
 
 ALARMS: Final = alarms.TRAIN | alarms.UNSEEN
+CLAPS: Final = ("clap", "thud")  # neither alarm, chime nor crash: counted apart
 STEADY: Final = ("noise", "hum", "music")  # the kinds of which 90 % must stay
 
 
@@ -121,7 +122,10 @@ def is_sent(judged: Judged, is_open: Flags) -> bool:
 
 
 def cases(seed: int) -> Iterator[tuple[str, Judged]]:
-    """All there is to judge, as `missed_<SNR>_<kind>`, `quiet_<kind>`, `alarms_<SNR>` or `alarms_music`."""
+    """All there is to judge, each in its group.
+
+    The groups: `missed_<SNR>_<kind>`, `quiet_<kind>`, and `alarms_` and `claps_` with an SNR or `music`.
+    """
     behind = backgrounds()
     for turn, (name, noise) in enumerate(2 * list(behind.items())):
         for snr_db in SNRS_DB:
@@ -133,6 +137,6 @@ def cases(seed: int) -> Iterator[tuple[str, Judged]]:
     for k, name in enumerate(sorted(ALARMS)):
         for turn, other in enumerate((noises.room, noises.fan, noises.pink, behind["music_band"])):
             for snr_db in SNRS_DB if turn < 3 else (10,):
-                group = f"alarms_{snr_db}" if turn < 3 else "alarms_music"
+                group = f"{'claps' if name in CLAPS else 'alarms'}_{snr_db if turn < 3 else 'music'}"
                 own = seed + 1000 * k + 100 * turn + snr_db
                 yield group, alarm(snr_db, name, other, own)
