@@ -83,7 +83,7 @@ class Gate:
         """One that has heard nothing."""
 
     def frame(self, level_cdb: int, hops: NDArray[np.uint8]) -> bool:
-        """A frame's level in 1/100 dBFS and the minerva-mel64 hops it completed, (hops, 64) -> open or not."""
+        """A frame's level in 1/100 dBFS and its minerva-mel64 hops, (hops, 64) -> open or not."""
 
     @property
     def open(self) -> bool:

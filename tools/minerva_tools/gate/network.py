@@ -89,6 +89,7 @@ def save(network: Network, path: Path = WEIGHTS) -> None:
 
 def rust(network: Network) -> str:
     """The weights as the Rust gate's constants."""
+
     def table(what: str, name: str, kind: str, values: Ints) -> str:
         for size in reversed(values.shape):
             kind = f"[{kind}; {size}]"
@@ -102,7 +103,12 @@ def rust(network: Network) -> str:
                 table("Inputs to channels.", "DENSE", "i8", _in_fours(network["dense"])),
                 table("Of the first layer.", "DENSE_BIAS", "i32", network["dense_bias"]),
                 table("Channels to those of the next layer.", "NOW", "i8", _in_fours(network["now"])),
-            table("An earlier frame's to those of the next layer.", "BEFORE", "i8", _in_fours(network["before"])),
+                table(
+                    "An earlier frame's to those of the next layer.",
+                    "BEFORE",
+                    "i8",
+                    _in_fours(network["before"]),
+                ),
                 table("Of the later layers.", "BIAS", "i32", network["bias"]),
                 table("Each layer's channels to the score.", "OUT", "i8", network["out"]),
                 table("Of the score.", "OUT_BIAS", "i32", network["out_bias"]),
