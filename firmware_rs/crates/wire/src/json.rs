@@ -1,6 +1,6 @@
 //! JSON for messages: strict to RFC 8259, bounded, without allocation or recursion.
 //!
-//! Own code, as docs/decisions/0016-json-without-a-library.md says: the text is checked whole before any field is
+//! Own code, as docs/decisions/0011-json-without-a-library.md says: the text is checked whole before any field is
 //! looked at, so a syntax error anywhere is `bad_json`; of a name that stands twice the last counts.
 
 mod scan;
