@@ -250,16 +250,25 @@ async def run_once(folder: Path, moment: Moment, ceiling: str, wav: Path) -> tup
             await device.wait_for("welcome")
             await moment(hub)
             await device.wait_for("the recording is over", timeout_s=90)
+            await drops_of_device(hub)  # it is connected again, to the last of the hubs
             count = -1
             while len(hub.events) != count:
                 count = len(hub.events)
                 await asyncio.sleep(QUIET_S)
-            async with api(hub.address) as call:
-                _, body = await call("GET", "/api/devices")
-            discontinuities = body["items"][0]["drops"]["discontinuities"]
+            discontinuities = (await drops_of_device(hub))["discontinuities"]
     finally:
         await hub.stop()
     return await hub.utterances(), discontinuities
+
+
+async def drops_of_device(hub: HubProcess) -> dict[str, int]:
+    """What the device last counted, once it has told this hub."""
+    async with asyncio.timeout(60), api(hub.address) as call:
+        while True:
+            _, body = await call("GET", "/api/devices")
+            if drops := body["items"][0]["drops"]:
+                return dict(drops)
+            await asyncio.sleep(0.1)
 
 
 class Runs(dict):
