@@ -167,6 +167,7 @@ class Recorder:
         self._running = False
         self._fill = 0
         self._filter = new_filter()
+        self._state = new_state()  # else the next packet would begin with the last sample before it
         self.take_level()  # what it was before a mute is nobody's business after it
 
     def feed(self, raw: "bytearray", size: int, ticks: int, caught_up: bool) -> None:

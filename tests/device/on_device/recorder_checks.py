@@ -217,6 +217,8 @@ def check_stop_and_start_begins_anew():
     assert [p[3] for p in got] == [3, 3, 1, 3, 3]
     assert [p[1] for p in got] == [1, 0, 0, 1, 0]
     assert got[3][5] - got[2][5] == 5020
+    assert bytes(got[2][6])[:4] != bytes(4)
+    assert bytes(got[3][6])[:4] == bytes(4)  # nothing of the codec's either
 
 
 def check_lost_samples_are_a_discontinuity():

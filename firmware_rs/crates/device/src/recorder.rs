@@ -154,6 +154,7 @@ impl<'a> Recorder<'a> {
         self.fill = 0;
         self.pcm.fill(0);
         self.conditioner.reset();
+        self.adpcm = adpcm::State::default(); // else the next packet would begin with the last sample before it
         self.restart_features();
         self.rms_cdb = level::SILENCE_CDB;
         self.peak = 0;

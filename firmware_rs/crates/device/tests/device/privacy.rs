@@ -202,10 +202,16 @@ fn the_button_mutes_at_once_and_only_the_button_ends_it() {
     let after = world.hub.said[mark..]
         .iter()
         .find_map(|said| match said.what {
-            What::Packet(header, _) => Some(header),
+            What::Packet(header, ref payload) => Some((header, payload)),
             _ => None,
         });
-    assert_eq!(after.unwrap().flags & 1, 1, "another recording BEGINS");
+    let (header, payload) = after.unwrap();
+    assert_eq!(header.flags & 1, 1, "another recording BEGINS");
+    assert_eq!(
+        payload[..4],
+        [0; 4],
+        "and the codec knows nothing of the last"
+    );
 }
 
 #[test]
