@@ -30,8 +30,12 @@ pub type Recording = Arc<[i16]>;
 /// A text that names the file and what is wrong with it.
 pub fn load(path: &Path) -> Result<Recording, String> {
     let name = path.display();
-    let mut reader =
-        hound::WavReader::open(path).map_err(|e| format!("{name}: not a WAV file: {e}"))?;
+    let mut reader = hound::WavReader::open(path).map_err(|e| match e {
+        hound::Error::IoError(e) if e.raw_os_error().is_some() => {
+            format!("{name}: cannot be read: {e}")
+        }
+        e => format!("{name}: not a WAV file: {e}"),
+    })?;
     let spec = reader.spec();
     let format = match spec.sample_format {
         hound::SampleFormat::Int => "",

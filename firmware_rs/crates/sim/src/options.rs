@@ -95,7 +95,7 @@ fn read(mut parser: lexopt::Parser) -> Result<Wish, lexopt::Error> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("settings" | "fleet") if source.is_some() => {
-                return Err("--settings or --fleet, and once".into());
+                return Err("only one of --settings and --fleet, and it once".into());
             }
             Long("settings") => source = Some(Source::One(parser.value()?.into())),
             Long("fleet") => source = Some(Source::Fleet(parser.value()?.into())),
@@ -202,7 +202,7 @@ mod tests {
             ("s --settings a --wav b --boot-ms 9007199254740993", "2^53"),
             (
                 "s --settings a --fleet b --wav c",
-                "--settings or --fleet, and once",
+                "only one of --settings and --fleet, and it once",
             ),
             ("s --settings a --wav b --spread", "--spread needs"),
             ("s --settings a --wav b --lop", "--lop"),
