@@ -282,7 +282,7 @@ async def test_features_that_differ_from_the_hubs_are_said(open_page: Open, page
     got = {"logmel_u8": Received(packets=1200, frames=12_000), "ima_adpcm": Received(packets=1, frames=3)}
     page_hub.fleet.add(
         device(mode="features", modes=modes, self_test="differs", received=got),
-        device("study", "Study", self_test="ok"),
+        device("study", "Study", self_test="ok", heap_free=0),
         device("hall", "Hall"),
     )
     watched = await open_page()
@@ -291,7 +291,9 @@ async def test_features_that_differ_from_the_hubs_are_said(open_page: Open, page
     await expect(card).to_contain_text("other than this hub's: update this device")
     await expect(card).to_contain_text("1200 packets of features, 1 packet compressed 4:1")
     await expect(card).to_contain_text("speech can be reconstructed from this")
-    await expect(watched.page.get_by_role("article", name="Study")).to_contain_text(
-        "as this hub computes them"
-    )
-    await expect(watched.page.get_by_role("article", name="Hall")).not_to_contain_text("this hub")
+    study = watched.page.get_by_role("article", name="Study")
+    await expect(study).to_contain_text("as this hub computes them")
+    await expect(study.get_by_text("Free memory")).to_be_hidden()  # it has no heap
+    hall = watched.page.get_by_role("article", name="Hall")
+    await expect(hall).not_to_contain_text("this hub")
+    await expect(hall.get_by_text("Free memory")).to_be_visible()

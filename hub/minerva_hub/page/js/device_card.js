@@ -7,7 +7,7 @@ import { doing } from "./sentences.js";
 // From most to least private; what the owner lets leave the device.
 const MODES = [
   ["events", "Sounds only", "labels and levels leave the device, no audio"],
-  ["features", "Features", "no audio as such, but speech can be reconstructed from this"],
+  ["features", "Features", "no audio as such, but speech can be reconstructed from this; no words are made of it yet"],
   ["speech", "Speech", "audio while someone speaks or something sounds"],
   ["full", "Everything", "audio all the time"],
 ];
@@ -89,7 +89,7 @@ export class DeviceCard {
     const drops = Object.entries(device.drops).filter(([, value]) => value > 0);
     const known = (value, write) => (value === null || value === undefined || value === "" ? null : write(value));
     this.#fact("Signal", device.online ? known(device.rssi_dbm, signal) : null);
-    this.#fact("Free memory", device.online ? known(device.heap_free, kilobytes) : null);
+    this.#fact("Free memory", device.online ? known(device.heap_free || null, kilobytes) : null);
     this.#fact("Running for", device.online ? known(device.uptime_s, duration) : null);
     this.#fact("Room noise", device.online ? known(device.noise_db, (db) => minus(Math.round(db), "dB")) : null);
     this.#fact("Last seen", known(device.last_seen_ms, lastSeen));
