@@ -1,7 +1,8 @@
 """The device's features, gate and codec, as the firmware in Rust computes them.
 
 Arrays are one-dimensional and contiguous, of the type named; another type is a TypeError, a value beyond its
-bounds a ValueError. The interpreter is released meanwhile: do not write to an array that is being read.
+bounds a ValueError, or an OverflowError where its type has no such number (-1 of an unsigned one). The
+interpreter is released meanwhile: do not write to an array that is being read.
 """
 
 import numpy as np

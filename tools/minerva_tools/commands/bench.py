@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import pkgutil
 from typing import Annotated
 
 import typer
 
+from minerva_tools import bench as benches
+
+# By their files: no bench is imported for --help.
+NAMES = sorted(m.name for m in pkgutil.iter_modules(benches.__path__) if not m.name.startswith("_"))
+
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Benches; else all.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="NAME", help=f"Of {', '.join(NAMES)}; else all.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
 ) -> None:

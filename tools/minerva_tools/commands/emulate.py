@@ -9,7 +9,10 @@ import typer
 
 def emulate(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="CHIP", help="Chips; else all.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="CHIP", help="Of rv32imafc, cortex-m4f, rv32imc, xtensa; else all.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
 ) -> None:
