@@ -6,7 +6,7 @@
 #
 #   espup install && sh scripts/build-images.sh esp32s3
 #
-# A chip whose compiler is not to be had is skipped, and standard error says so and why. What it takes: 3.5 minutes of one
+# A chip whose compiler is not to be had is skipped, and standard error says so and why. What it takes: some three minutes of one
 # core for both the first time (the crates for this computer are built once), seconds after a change.
 #
 # Exit status: 0 all that was asked for is there; 3 something was skipped; 1 the firmware does not compile or link.
