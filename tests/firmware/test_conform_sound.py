@@ -86,7 +86,7 @@ async def test_gate(hub: DeviceHub, switch_on: Any, room: Path) -> None:
     assert hub.packet_count == at_the_end
     assert [p[1] for p in hub.packets] == [wire.BEGINS] + [0] * (at_the_end - 2) + [wire.ENDS]
     start, end = hub.packets[0][5], hub.packets[-1][5] + 60
-    # It sounds from 3.25 to 6.0 s after the start; 0.48 s of pre-roll before it, 1 to 3 s of hangover after it.
+    # It sounds from 3.25 to 6.0 s after the start; 0.48 s of pre-roll before it, a hangover of 1 to 3 s.
     assert 2500 <= start <= 3300
     assert 7000 <= end <= 9500
     assert all(b[5] - a[5] == 60 for a, b in pairwise(hub.packets)), "contiguous while it is open"
