@@ -46,7 +46,7 @@ class Toolchain:
 
 def toolchain() -> Toolchain:
     """What scripts/get-bare-rust.sh finds or makes. Unavailable: it cannot, for the reason it gave."""
-    need("cargo", "comes with rustup")
+    need("cargo", "https://rustup.rs")
     script = ROOT / "scripts" / "get-bare-rust.sh"
     done = subprocess.run(
         ["sh", str(script)], capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False
@@ -70,7 +70,7 @@ def need(program: str, package: str) -> None:
 
 def build(target: Target, chain: Toolchain | None, into: Path) -> Path:
     """The program for this target, in the folder given. A chain of None is this computer's own compiler."""
-    need("cargo", "comes with rustup")
+    need("cargo", "https://rustup.rs")
     if not CRATE.is_dir():
         raise Unavailable(f"{CRATE} is not there: it takes a checkout of the whole repository")
     if target is HOST:
