@@ -65,6 +65,8 @@ async def test_ten_minutes_in_192_kb_do_not_grow(compiled: Path, tmp_path: Path,
             for cut_ms in (120_000, 240_000, 360_000):
                 await hub.until(lambda ms=cut_ms: hub.newest_ms - began > ms, 100)
                 hub.cut()
+            await hub.until(lambda: hub.newest_ms - began > 420_000 and hub.connections == 4, 100)
+            settled = len(hub.of("health"))
             await hub.until(lambda: hub.newest_ms - began > TEN_MINUTES_MS, 100)
             assert it.running
             log = list(it.log)
@@ -75,7 +77,8 @@ async def test_ten_minutes_in_192_kb_do_not_grow(compiled: Path, tmp_path: Path,
     lost = health[-1]["drops"]["overwritten"]
     assert hub.packet_count + lost > 4000, (hub.packet_count, lost)
     assert hub.packet_count > 500
-    assert health[-1]["drops"]["outbox"] == 0
+    # Levels that waited at a cut are dropped and counted; while the link stands no message is.
+    assert health[-1]["drops"]["outbox"] == health[settled]["drops"]["outbox"] <= 3 * 16
     free = [h["heap_free"] for h in health]
     # A message under way takes some bytes: compare the least of each third, after the first reconnect.
     third = len(free) // 3
