@@ -90,6 +90,23 @@ def test_an_unknown_bench_names_those_there_are(benches: ModuleType) -> None:
         benching.run(["goood"], benches)
 
 
+def test_a_seed_goes_to_benches_that_take_one_and_is_refused_by_others(
+    benches: ModuleType, minerva: Minerva, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (Path(str(benches.__file__)).parent / "seeded.py").write_text(
+        "from minerva_tools.measure import figure\n\n"
+        "def run(seed=1):\n    yield figure('seed', seed, '', 'x')\n"
+    )
+    importlib.invalidate_caches()
+    assert [r.value for r in benching.run(["seeded"], benches).results] == [1]
+    assert [r.value for r in benching.run(["seeded"], benches, seed=7).results] == [7]
+    with pytest.raises(UserError, match="bench good takes no seed"):
+        benching.run(["seeded", "good"], benches, seed=7)
+    monkeypatch.setattr(benching.run, "__defaults__", (benches,))
+    code, out, _ = minerva("bench", "seeded", "--seed", "9", "--json")
+    assert (code, json.loads(out)["results"][0]["value"]) == (0, 9.0)
+
+
 def test_the_table_shows_values_limits_and_misses(
     benches: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

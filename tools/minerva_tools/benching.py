@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from types import ModuleType
 
@@ -32,29 +33,34 @@ def available(package: ModuleType = bench) -> dict[str, str]:
     return {info.name: f"{package.__name__}.{info.name}" for info in found if not info.name.startswith("_")}
 
 
-def run(names: Sequence[str], package: ModuleType = bench) -> Report:
+def run(names: Sequence[str], package: ModuleType = bench, *, seed: int | None = None) -> Report:
     """Run the named benches (none: all), in the order given, each result named `bench.result`.
 
-    A bench that fails counts as one that misses its limit; the others still run. UserError: no such bench.
+    A bench that fails counts as one that misses its limit; the others still run. With a seed, each makes its
+    material from that. UserError: no such bench, or one whose material comes from no seed.
     """
     benches = available(package)
     for name in names:
         if name not in benches:
             raise UserError(f"there is no bench {name!r}; there are {', '.join(benches)}")
+    options = {} if seed is None else {"seed": seed}
+    for name in (names or benches) if options else ():
+        if "seed" not in inspect.signature(importlib.import_module(benches[name]).run).parameters:
+            raise UserError(f"bench {name} takes no seed")
     results: list[Result] = []
     for name in dict.fromkeys(names or benches):
         began = time.monotonic()
         print(f"{name}…", file=sys.stderr, flush=True)
-        results += _run_one(name, benches[name])
+        results += _run_one(name, benches[name], options)
         print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     return Report(ok=all(r.ok for r in results), conditions=conditions(), results=tuple(results))
 
 
-def _run_one(name: str, module: str) -> Iterable[Result]:
+def _run_one(name: str, module: str, options: Mapping[str, int]) -> Iterable[Result]:
     results: list[Result] = []
     try:
         with redirect_stdout(sys.stderr):  # standard output is the report's
-            for result in importlib.import_module(module).run():
+            for result in importlib.import_module(module).run(**options):
                 results.append(msgspec.structs.replace(result, name=f"{name}.{result.name}"))
         if not results:
             raise ValueError("it measured nothing")

@@ -18,12 +18,18 @@ def bench(
         list[str] | None,
         typer.Argument(metavar="NAME", help=f"Of {', '.join(NAMES)}; else all.", show_default=False),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Make other material from it; for benches that do: gate.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
 ) -> None:
     """Run the benches and compare with their limits; exit 1 if one misses its limit."""
     from minerva_tools import benching
 
-    report = benching.run(names or [])
+    report = benching.run(names or [], seed=seed)
     if as_json:
         print(benching.as_json(report))
     else:
