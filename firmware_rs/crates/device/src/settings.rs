@@ -30,6 +30,7 @@ pub const MIN_GAIN_DB: i32 = -12;
 /// The board's gain in dB at most.
 pub const MAX_GAIN_DB: i32 = 48;
 
+const FILE: &str = "settings.json: ";
 const DEFAULT_GAIN_DB: f32 = 24.0;
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 /// Sorted, as errors list them.
@@ -114,7 +115,12 @@ pub struct SettingsError(pub String<320>);
 
 impl SettingsError {
     fn new(why: fmt::Arguments<'_>) -> Self {
-        Self(text::line(format_args!("settings.json: {why}")))
+        Self(text::line(format_args!("{FILE}{why}")))
+    }
+
+    /// The text without the file's name, for a program that reads another one.
+    pub fn why(&self) -> &str {
+        self.0.strip_prefix(FILE).unwrap_or(&self.0)
     }
 }
 

@@ -266,7 +266,11 @@ fn random() -> u64 {
 
 fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
     match source {
-        Source::One(path) => Ok(vec![check(&read(path, settings::MAX_BYTES as u64 + 1)?)?]),
+        Source::One(path) => {
+            let text = read(path, settings::MAX_BYTES as u64 + 1)?;
+            let one = check(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+            Ok(vec![one])
+        }
         Source::Fleet(path) => {
             let text = read(path, MAX_FILE + 1)?;
             if text.len() as u64 > MAX_FILE {
@@ -315,19 +319,54 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
+/// One device's settings; an error without the name of the file, which the caller knows.
 fn check(text: &[u8]) -> Result<Settings, String> {
-    let settings = settings::parse(text).map_err(|e| e.to_string())?;
+    let settings = settings::parse(text).map_err(|e| e.why().to_string())?;
     if settings.board != "virtual" {
         return Err(format!(
-            "settings.json: board is '{}'; minerva-sim is the board 'virtual'",
+            "board is '{}'; minerva-sim is the board 'virtual'",
             settings.board
         ));
     }
     if settings.scheme == Scheme::Tls {
         return Err(format!(
-            "settings.json: url is wss://{}:{}…; minerva-sim has no TLS, it reaches hubs on this machine by ws://",
+            "url is wss://{}:{}…; minerva-sim has no TLS, it reaches hubs on this machine by ws://",
             settings.host, settings.port
         ));
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_by_the_name_of_the_file_and_the_line() {
+        let folder = std::env::temp_dir().join(format!("minerva-sim-fleet-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("kitchen.json");
+        let good =
+            r#"{"version":1,"device":"a","board":"virtual","url":"ws://127.0.0.1:1/","token":"t"}"#;
+        for (wrong, said) in [
+            (good.replace("virtual", "xiao"), "board is 'xiao'"),
+            (good.replace("\"t\"", "7"), "token is (not shown)"),
+            (String::new(), "not JSON"),
+        ] {
+            fs::write(&path, &wrong).unwrap();
+            let problem = read_settings(&Source::One(path.clone())).unwrap_err();
+            assert!(
+                problem.starts_with(&format!("{}: {said}", path.display())),
+                "{problem}"
+            );
+            fs::write(&path, format!("{good}\n{}\n", wrong + "x")).unwrap();
+            let problem = read_settings(&Source::Fleet(path.clone())).unwrap_err();
+            assert!(
+                problem.starts_with(&format!("{}, line 2: ", path.display())),
+                "{problem}"
+            );
+            assert!(!problem.contains("settings.json"), "{problem}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
