@@ -234,7 +234,9 @@ impl<'a> Device<'a> {
             .advance(transport, now_ms, address, self.random)
         {
             self.link.lost();
-            self.notes.trouble(format_args!("link: {trouble}"));
+            let (host, port) = (&self.host, self.port);
+            self.notes
+                .trouble(format_args!("link: {trouble} ({host} port {port})"));
         }
         self.mind_the_time(now_ms);
     }

@@ -81,16 +81,20 @@ fn the_hub_tells_the_time() {
 #[test]
 fn hubs_that_are_away_or_wrong() {
     let table: [(Answer, OnHello, &str); 13] = [
-        (Answer::Refused, OnHello::Silence, "nobody listens"),
+        (
+            Answer::Refused,
+            OnHello::Silence,
+            "link: nobody listens (127.0.0.1 port 8400)",
+        ),
         (
             Answer::Opening,
             OnHello::Silence,
-            "no connection within 40 s",
+            "no connection within 40 s (127.0.0.1 port 8400)",
         ),
         (
             Answer::Silence,
             OnHello::Silence,
-            "no handshake within 15 s",
+            "no handshake within 15 s (127.0.0.1 port 8400)",
         ),
         (Answer::Drop, OnHello::Silence, "connection lost"),
         (
