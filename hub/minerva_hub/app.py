@@ -32,6 +32,10 @@ from minerva_hub.transcribe import Engine
 
 _log = logging.getLogger(__name__)
 
+# So long a connection may be without a whole request: before its headers are complete, and between two
+# requests. Above the 15 s of aiohttp's own clients, so that they let go first.
+IDLE_S = 30.0
+
 
 class Commands:
     """What people may ask of the hub: the fleet's commands and the end of a conversation."""
@@ -139,7 +143,7 @@ async def serve(
 ) -> AsyncIterator[tuple[Hub, str]]:
     """A hub that listens: (hub, its address as a URL). UserError when the port is in use."""
     async with open_hub(config, engine=engine) as hub:
-        runner = web.AppRunner(hub.app, access_log=None, shutdown_timeout=3.0)
+        runner = web.AppRunner(hub.app, access_log=None, shutdown_timeout=3.0, keepalive_timeout=IDLE_S)
         await runner.setup()
         try:
             host, port = config.server.host, config.server.port
