@@ -68,8 +68,8 @@ pub enum Carries {
     Control,
     /// Of sound, in words.
     Heard,
-    /// Of sound.
-    Media,
+    /// Of sound, for the first time or once more.
+    Media { first: bool },
 }
 
 /// Where the hub is.
@@ -290,7 +290,7 @@ impl<'a> Connection<'a> {
         let tells = match self.carries {
             Carries::Control => false,
             Carries::Heard => mute,
-            Carries::Media => true,
+            Carries::Media { .. } => true,
         };
         let can = self.busy() && !self.begun && tells;
         can.then(|| {

@@ -192,7 +192,7 @@ impl<'a> Device<'a> {
         }
         if self.recorder.set_policy(Policy::of(mode)) || mode == Mode::Mute {
             match self.connection.withdraw(mode == Mode::Mute) {
-                Some(Carries::Media) => self.recorder.packets.count_withheld(1),
+                Some(Carries::Media { first }) => self.recorder.packets.take_back(first),
                 Some(Carries::Heard) => self.report.count_dropped(),
                 Some(Carries::Control) | None => {}
             }

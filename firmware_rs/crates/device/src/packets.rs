@@ -91,8 +91,14 @@ impl<'a> Packets<'a> {
         self.break_off();
     }
 
-    /// So many packets were taken back before they were sent.
-    pub fn count_withheld(&mut self, packets: u32) {
+    /// After [`forget`](Self::forget): so is the packet that was last taken for sent, but did not go out; if that
+    /// was its `first` time, its number is free too.
+    pub fn take_back(&mut self, first: bool) {
+        self.next_seq = self.next_seq.wrapping_sub(u32::from(first));
+        self.count_withheld(1);
+    }
+
+    fn count_withheld(&mut self, packets: u32) {
         self.withheld = self.withheld.saturating_add(u64::from(packets));
     }
 

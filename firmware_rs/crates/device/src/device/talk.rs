@@ -303,9 +303,11 @@ impl Device<'_> {
         for (to, from) in room.iter_mut().zip(a.iter().chain(b)) {
             *to = *from;
         }
-        self.recorder.packets.ring.sent();
+        let ring = &mut self.recorder.packets.ring;
+        let first = ring.fresh() == ring.unsent();
+        ring.sent();
         self.connection
-            .send_frame(Opcode::Binary, size, Carries::Media, self.random)
+            .send_frame(Opcode::Binary, size, Carries::Media { first }, self.random)
     }
 
     /// Begin the frame whose text was written; one that could not be written is our own fault, and said.

@@ -311,6 +311,39 @@ fn what_was_heard_before_a_mute_and_still_waits_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_packet_that_is_taken_back_before_it_began_is_no_loss() {
+    let mut world = World::in_mode("full");
+    world.run(1000);
+    for round in 0..6 {
+        world.run(1000 + 50 * round); // it may be a level that is on its way, or a packet
+        let sent = world.hub.packets().len();
+        let withheld = world
+            .hub
+            .texts("health")
+            .last()
+            .map_or(0, |health| health["drops"]["withheld"].as_u64().unwrap());
+        world.hub.takes = 0;
+        world.run(3000);
+        world.press();
+        world.hub.takes = usize::MAX;
+        world.run(1000);
+        assert_eq!(world.hub.packets().len(), sent, "{round}");
+        let lost = &world.hub.last("health")["drops"]["withheld"];
+        assert!(lost.as_u64().unwrap() >= withheld + 45, "{round}: {lost}");
+        world.press();
+        world.run(1000);
+    }
+    let numbers: Vec<u32> = world
+        .hub
+        .packets()
+        .iter()
+        .map(|(header, _)| header.seq)
+        .collect();
+    let all: Vec<u32> = (0..).take(numbers.len()).collect();
+    assert_eq!(numbers, all, "a pause is no loss");
+}
+
+#[test]
 fn loud_sounds_are_told_when_they_are_over() {
     let mut world = World::in_mode("events");
     world.microphone.room.sounds = vec![(3000, 3500, 8000), (9000, 9100, 8000)];
