@@ -19,6 +19,8 @@ pub enum Command {
     Wifi(bool),
     /// The microphone works, or gives nothing.
     Microphone(bool),
+    /// The network takes what the devices say, or nothing.
+    Network(bool),
     /// `quit`, or the end of the input: the program never outlives who started it.
     Quit,
     /// Anything else.
@@ -33,6 +35,8 @@ impl Command {
             "wifi down" => Self::Wifi(false),
             "mic on" => Self::Microphone(true),
             "mic off" => Self::Microphone(false),
+            "net flow" => Self::Network(true),
+            "net stall" => Self::Network(false),
             "quit" => Self::Quit,
             other => Self::Unknown(other.to_string()),
         }

@@ -199,9 +199,16 @@ impl Fleet {
                     .iter_mut()
                     .for_each(|unit| unit.microphone.set_works(*works));
             }
+            Command::Network(flows) => {
+                self.units
+                    .iter_mut()
+                    .for_each(|unit| unit.network.set_flows(*flows));
+                let takes = if *flows { "all" } else { "nothing" };
+                writeln!(io::stdout(), "virtual board: the network takes {takes}")?;
+            }
             Command::Unknown(line) => writeln!(
                 io::stdout(),
-                "virtual board: {line:?} is not one of quit, mic off, mic on, press, wifi down, wifi up"
+                "virtual board: {line:?} is not one of quit, mic off, mic on, net flow, net stall, press, wifi down, wifi up"
             )?,
         }
         Ok(true)

@@ -32,6 +32,7 @@ pub struct SimNetwork {
     host: String,
     port: u16,
     wifi: Option<bool>, // None: a cable
+    flows: bool,
     state: State,
     leaving: Option<(TcpStream, Instant)>,
     readable: bool,
@@ -47,6 +48,7 @@ impl SimNetwork {
             host: host.to_string(),
             port,
             wifi: wifi.then_some(true),
+            flows: true,
             state: State::Closed("not yet tried"),
             leaving: None,
             readable: false,
@@ -65,6 +67,11 @@ impl SimNetwork {
         if let Some(wifi) = &mut self.wifi {
             *wifi = up;
         }
+    }
+
+    /// Take nothing more of what is said, or take it again; what was taken arrives.
+    pub fn set_flows(&mut self, flows: bool) {
+        self.flows = flows;
     }
 
     fn connect(&mut self) -> State {
@@ -156,7 +163,7 @@ impl Transport for SimNetwork {
         let State::Open(stream) = &mut self.state else {
             return 0;
         };
-        if !self.writable || bytes.is_empty() {
+        if !self.flows || !self.writable || bytes.is_empty() {
             return 0;
         }
         loop {

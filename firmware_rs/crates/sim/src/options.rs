@@ -33,7 +33,8 @@ Usage: minerva-sim --settings FILE --wav FILE [options]
   --folder FOLDER  where what survives a restart is kept (.)
   --help, --version
 
-Lines on standard input: press, mic off, mic on, wifi down, wifi up, quit. It ends at the end of standard input.
+Lines on standard input: press, mic off, mic on, net stall, net flow, wifi down, wifi up, quit. It ends at the end of
+standard input.
 ";
 
 /// Where the settings come from.
