@@ -22,3 +22,38 @@ class HubError(LinkError):
 
 class MicrophoneError(DeviceError):
     """The microphone cannot be read."""
+
+
+# Why an update is refused: the same words in both firmware variants, the hub and tests/vectors/ota.json.
+REFUSALS = (
+    "bad_manifest",
+    "too_long",
+    "unknown_format",
+    "wrong_variant",
+    "wrong_board",
+    "wrong_abi",
+    "expired",
+    "lower_security_version",
+    "unknown_key",
+    "too_few_signatures",
+    "bad_signature",
+    "bad_keyset",
+    "keyset_gap",
+    "bad_path",
+    "bad_size",
+    "bad_hash",
+    "no_space",
+    "bad_answer",
+    "bad_range",
+    "too_slow",
+    "no_network",
+)
+
+
+class UpdateError(DeviceError):
+    """An update is refused or failed; `code` is one of REFUSALS, the text names the value and its limit."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
