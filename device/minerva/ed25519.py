@@ -65,7 +65,10 @@ def _odd_multiples(p):
 
 
 def _digits(k: int) -> bytearray:
-    """`k` < 2^253 as 254 signed digits, lowest first: 0, or odd from -7 to 7 and then three zeros; all plus 8."""
+    """`k` < 2^253 as 254 signed digits, the lowest first, each plus 8.
+
+    A digit is 0, or odd from -7 to 7 and followed by three zeros at least.
+    """
     out = bytearray(b"\x08" * 254)
     at = 0
     while k:
