@@ -7,7 +7,6 @@ taken: a device speaks to no other server than the one in its settings, whatever
 import json
 
 from minerva.errors import UpdateError
-from minerva.port import MICROPYTHON
 from minerva.strict_json import check_object
 
 MAX_POLL = 4096  # bytes; hawkBit's has some 600
@@ -42,7 +41,7 @@ def _object(data: "bytes | bytearray", what: str, limit: int) -> dict:
         raise _bad("%s has %d brackets; the limit is %d" % (what, openings, MAX_OPENINGS))
     try:
         check_object(text)
-        return json.loads(text if MICROPYTHON else text.decode())
+        return json.loads(text.decode())
     except (ValueError, RuntimeError) as e:
         raise _bad("%s is not one JSON object: %s" % (what, str(e)[:80]))
 
@@ -69,10 +68,14 @@ def path_of(href, what: str) -> str:
     return text
 
 
+def _is_number(text: str) -> bool:
+    return 0 < len(text) <= 19 and all(["0" <= c <= "9" for c in text])
+
+
 def _id(value, what: str) -> int:
     """An id, which is a decimal number as text or as a number."""
     text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-    if 0 < len(text) <= 19 and all(["0" <= c <= "9" for c in text]):
+    if _is_number(text):
         number = int(text)
         if number <= MAX_ID:
             return number
@@ -87,7 +90,7 @@ def _id_of(path: str, what: str) -> int:
 def sleep_s(text) -> int:
     """`00:05:00` -> seconds, from 30 to 86400; what is no such time is taken for five minutes."""
     parts = text.split(":") if isinstance(text, str) and len(text) <= 9 else []
-    if len(parts) != 3 or not all([p.isdigit() for p in parts]):
+    if len(parts) != 3 or not all([_is_number(p) for p in parts]):
         return USUAL_SLEEP_S
     hours, minutes, seconds = [int(p) for p in parts]
     return max(LEAST_SLEEP_S, min(MOST_SLEEP_S, 3600 * hours + 60 * minutes + seconds))
@@ -120,7 +123,7 @@ def read_poll(data: "bytes | bytearray") -> Poll:
 
 
 class Artifact:
-    """A file to download: `path` on the server, `size` in bytes, `sha256` as hex or "" when it is not said."""
+    """A file to download: `path` on the server, `size` in bytes, `sha256` as hex or "" when not said."""
 
     def __init__(self, path: str, size: int, sha256: str):
         self.path = path
@@ -186,7 +189,7 @@ def feedback(
 ) -> bytes:
     """The body that tells how an action stands.
 
-    execution: proceeding, canceled, rejected, scheduled, resumed or closed; finished: none, success or failure.
+    execution: proceeding, canceled, rejected, scheduled, resumed or closed; finished: none, success, failure.
     """
     result: dict = {"finished": finished}
     if cnt >= 0:

@@ -119,7 +119,7 @@ class Answer:
         head = self._head
         before = len(head)
         head.extend(data[: MAX_HEAD + 1 - before])
-        end = head.find(b"\r\n\r\n", max(0, before - 3))
+        end = bytes(head).find(b"\r\n\r\n", max(0, before - 3))  # a bytearray has no find there
         if end < 0:
             if len(head) > MAX_HEAD:
                 raise UpdateError("too_long", "the answer's header exceeds %d bytes" % MAX_HEAD)

@@ -17,7 +17,21 @@ MAX_BYTES = 8192  # a PEM certificate has about 1 kB, all else together less
 MIN_RING = 8192  # 0.8 s of ADPCM; less would not bridge a reconnect
 MAX_RING = 4 << 20
 
+LINK_SCHEMES = ("ws", "wss")  # plain, with TLS
+UPDATE_SCHEMES = ("http", "https")
+
 _REQUIRED = object()
+
+
+class UpdateServer:
+    """Where updates come from: the DDI resource's address in parts, and how its server is known."""
+
+    def __init__(self, values: dict):
+        self.server_name: str = values["server_name"]
+        self.ca: str = values["ca"]
+        self.token: str = values["token"]
+        self.scheme, self.host, self.port, path = split_url(values["url"], UPDATE_SCHEMES)
+        self.path = path.rstrip("/")
 
 
 class Settings:
@@ -34,17 +48,20 @@ class Settings:
         self.ceiling: str = values["ceiling"]
         self.gain_db: float = values["gain_db"]
         self.ring_bytes: int = values["ring_bytes"]
+        self.update: "UpdateServer | None" = (
+            None if values["update"] is None else UpdateServer(values["update"])
+        )
         self.scheme, self.host, self.port, self.path = split_url(self.url)
 
 
-def split_url(url: str) -> "tuple[str, str, int, str]":
-    """ws:// or wss:// address -> (scheme, host, port, path); ValueError when it is not one."""
+def split_url(url: str, schemes: tuple = LINK_SCHEMES) -> "tuple[str, str, int, str]":
+    """Address -> (scheme, host, port, path); ValueError when it is none of `schemes`, (plain, with TLS)."""
     scheme, mark, rest = url.partition("://")
-    if not mark or scheme not in ("ws", "wss"):
-        raise ValueError("an address beginning with wss:// or ws://")
+    if not mark or scheme not in schemes:
+        raise ValueError("an address beginning with %s:// or %s://" % (schemes[1], schemes[0]))
     authority, slash, path = rest.partition("/")
     host = authority
-    port = "443" if scheme == "wss" else "80"
+    port = "443" if scheme == schemes[1] else "80"
     if authority.startswith("["):
         host, bracket, after = authority[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
@@ -97,16 +114,29 @@ def _board(value):
     return None if good else "the name of a module in boards/, as devkitc1_inmp441"
 
 
-def _url(value):
-    if not isinstance(value, str) or len(value) > 256:
-        return "an address beginning with wss:// or ws://, of at most 256 characters"
-    try:
-        scheme, host, _, _ = split_url(value)
-    except ValueError as e:
-        return str(e)
-    if scheme == "ws" and not is_loopback(host):
-        return "wss:// beyond loopback: without TLS anybody on the network could take the token and the audio"
-    return None
+def _url(schemes: tuple):
+    plain, secure = schemes
+
+    def check(value):
+        if not isinstance(value, str) or len(value) > 256:
+            return "an address beginning with %s:// or %s://, of at most 256 characters" % (secure, plain)
+        try:
+            scheme, host, _, _ = split_url(value, schemes)
+        except ValueError as e:
+            return str(e)
+        if scheme == plain and not is_loopback(host):
+            return (
+                "%s:// beyond loopback: without TLS anybody on the network could take the token and the audio"
+                % secure
+            )
+        return None
+
+    return check
+
+
+def _object(*keys):
+    want = "an object with " + " and ".join(keys)
+    return lambda value: None if isinstance(value, dict) else want
 
 
 def _ring(value):
@@ -124,21 +154,29 @@ def _version(value):
     return None if value is not True and value == VERSION else "%d, the version this firmware reads" % VERSION
 
 
-# key: (check -> None or what is allowed, default). Keys of "wifi" likewise.
+# key: (check -> None or what is allowed, default). Keys of "wifi" and "update" likewise.
 _KEYS = {
     "version": (_version, _REQUIRED),
     "device": (_device, _REQUIRED),
     "board": (_board, _REQUIRED),
-    "url": (_url, _REQUIRED),
+    "url": (_url(LINK_SCHEMES), _REQUIRED),
     "server_name": (_text(0, 128), ""),
     "ca": (_text(0, 4096), ""),
     "token": (_text(1, 128), _REQUIRED),
-    "wifi": (lambda value: None if isinstance(value, dict) else "an object with ssid and password", None),
+    "wifi": (_object("ssid", "password"), None),
     "ceiling": (_ceiling, "speech"),
     "gain_db": (_number(MIN_GAIN_DB, MAX_GAIN_DB, False), 24),
     "ring_bytes": (_ring, 0),
+    "update": (_object("url"), None),
 }
 _WIFI_KEYS = {"ssid": (_text(1, 32), _REQUIRED), "password": (_text(0, 64), "")}
+_UPDATE_KEYS = {
+    "url": (_url(UPDATE_SCHEMES), _REQUIRED),
+    "server_name": (_text(0, 128), ""),
+    "ca": (_text(0, 4096), ""),
+    "token": (_text(0, 128), ""),
+}
+_OWN = ("server_name", "ca", "token")  # of an update server that is not the hub; else all are the link's
 _SECRET = ("token", "password")
 
 
@@ -184,17 +222,41 @@ def parse(text: str, name: str = "settings.json") -> Settings:
     checked.update(_checked(values, _KEYS, name, ""))
     if checked["wifi"] is not None:
         checked["wifi"] = _checked(checked["wifi"], _WIFI_KEYS, name, "wifi.")
-    settings = Settings(checked)
-    if settings.scheme == "wss":
-        for key in ("ca", "server_name"):
-            if not checked[key]:
-                raise SettingsError(
-                    "%s: %s is empty; a wss:// url needs the hub's certificate authority and its fixed name"
-                    % (name, key)
-                )
-        if "-----BEGIN CERTIFICATE-----" not in settings.ca:
-            raise SettingsError("%s: ca is not a PEM certificate (-----BEGIN CERTIFICATE-----)" % name)
-    return settings
+    if checked["update"] is not None:
+        checked["update"] = _update(_checked(checked["update"], _UPDATE_KEYS, name, "update."), checked, name)
+    _check_pinned(checked, LINK_SCHEMES, name, "")
+    return Settings(checked)
+
+
+def _update(values: dict, link: dict, name: str) -> dict:
+    """The update server's settings, the link's put in where they are the same."""
+    given = [key for key in _OWN if values[key]]
+    if not given:
+        values.update({key: link[key] for key in _OWN})
+    elif not values["token"]:
+        # Whoever stands behind another name or authority is somebody else: the hub's token is not for them.
+        raise SettingsError(
+            "%s: update.token is empty, but update.%s is not; an update server of its own has its own token, "
+            "and one that is the hub has none of %s" % (name, given[0], ", ".join(_OWN))
+        )
+    _check_pinned(values, UPDATE_SCHEMES, name, "update.")
+    return values
+
+
+def _check_pinned(values: dict, schemes: tuple, name: str, prefix: str) -> None:
+    """SettingsError unless a url with TLS comes with the authority and the name to check."""
+    if split_url(values["url"], schemes)[0] != schemes[1]:
+        return
+    for key in ("ca", "server_name"):
+        if not values[key]:
+            raise SettingsError(
+                "%s: %s%s is empty; %s %s:// url needs the %s's certificate authority and its fixed name"
+                % (name, prefix, key, "an" if prefix else "a", schemes[1], "server" if prefix else "hub")
+            )
+    if "-----BEGIN CERTIFICATE-----" not in values["ca"]:
+        raise SettingsError(
+            "%s: %sca is not a PEM certificate (-----BEGIN CERTIFICATE-----)" % (name, prefix)
+        )
 
 
 def load(path: str = "settings.json") -> Settings:

@@ -13,6 +13,14 @@ GOOD = {
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 SECURE = {"url": "wss://10.0.0.2:8484/link", "ca": PEM, "server_name": "hub-1.minerva"}
 
+UPDATE = {"url": "http://127.0.0.1:8484/default/controller/v1/kitchen"}
+OWN = {"url": "https://10.0.0.9/t/controller/v1/k", "server_name": "updates", "ca": PEM, "token": "other"}
+
+
+def but(values, **changes):
+    return {"update": dict(values, **changes)}
+
+
 # changes to GOOD -> what the error must hold, beside the file's name
 REFUSED = (
     ({"version": 2}, ("version", "2", "1")),
@@ -50,6 +58,19 @@ REFUSED = (
     ({"url": SECURE["url"], "ca": PEM}, ("server_name",)),
     ({"url": SECURE["url"], "server_name": "h"}, ("ca",)),
     ({"url": SECURE["url"], "server_name": "h", "ca": "x"}, ("ca", "PEM")),
+    ({"update": "http://127.0.0.1/"}, ("update", "an object with url")),
+    ({"update": {}}, ("update.url", "missing")),
+    (but(UPDATE, tenant="x"), ("update.tenant", "ca, server_name, token, url")),
+    (but(UPDATE, url="ws://127.0.0.1/link"), ("update.url", "ws://127.0.0.1/link", "https:// or http://")),
+    (but(UPDATE, url="http://10.0.0.2/x"), ("update.url", "https:// beyond loopback")),
+    (but(UPDATE, url="https://10.0.0.2/x"), ("update.ca", "empty")),
+    (but(UPDATE, server_name="other"), ("update.token", "update.server_name")),
+    (but(UPDATE, ca=PEM), ("update.token", "update.ca")),
+    (but(OWN, token=""), ("update.token", "update.server_name")),
+    (but(OWN, ca=""), ("update.ca",)),
+    (but(OWN, server_name=""), ("update.server_name",)),
+    (but(OWN, ca="x"), ("update.ca", "PEM")),
+    (but(OWN, token="x" * 129), ("update.token", "not shown")),
 )
 
 
@@ -84,6 +105,22 @@ def check_everything_given():
     assert (s.scheme, s.host, s.server_name) == ("wss", "10.0.0.2", "hub-1.minerva")
     assert (s.ceiling, s.gain_db, s.ring_bytes) == ("events", 30.5, 49152)
     assert s.wifi == {"ssid": "a", "password": "b"}
+
+
+def check_the_update_server_is_the_hub_unless_it_says_otherwise():
+    assert parse(text({})).update is None
+    u = parse(text({"update": UPDATE})).update
+    assert (u.scheme, u.host, u.port, u.path) == ("http", "127.0.0.1", 8484, "/default/controller/v1/kitchen")
+    assert (u.server_name, u.ca, u.token) == ("", "", "secret-token")
+    u = parse(
+        text(dict(SECURE, update={"url": "https://10.0.0.2:8443/default/controller/v1/kitchen/"}))
+    ).update
+    assert (u.scheme, u.host, u.port, u.path) == ("https", "10.0.0.2", 8443, "/default/controller/v1/kitchen")
+    assert (u.server_name, u.ca, u.token) == ("hub-1.minerva", PEM, "secret-token")
+    u = parse(text(dict(SECURE, update=OWN))).update
+    assert (u.host, u.port, u.server_name, u.ca, u.token) == ("10.0.0.9", 443, "updates", PEM, "other")
+    u = parse(text({"update": dict(UPDATE, token="other")})).update  # on loopback nothing is to be proved
+    assert (u.token, u.ca) == ("other", "")
 
 
 def check_each_error_names_file_key_value_and_what_is_allowed():

@@ -4,6 +4,7 @@
 //! "ceiling" must not quietly leave the default.
 
 mod check;
+mod update;
 mod url;
 
 use core::fmt;
@@ -15,7 +16,8 @@ use minerva_wire::privacy::Mode;
 use crate::text;
 use check::Keys;
 
-pub use url::{Scheme, Url};
+pub use update::{Own, UpdateServer};
+pub use url::{LINK, Scheme, Schemes, UPDATE, Url};
 
 /// The version of the file that this firmware reads.
 pub const VERSION: u8 = 1;
@@ -34,7 +36,7 @@ const FILE: &str = "settings.json: ";
 const DEFAULT_GAIN_DB: f32 = 24.0;
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 /// Sorted, as errors list them.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "board",
     "ca",
     "ceiling",
@@ -43,6 +45,7 @@ const KEYS: [&str; 11] = [
     "ring_bytes",
     "server_name",
     "token",
+    "update",
     "url",
     "version",
     "wifi",
@@ -96,6 +99,8 @@ pub struct Settings {
     pub gain_db: f32,
     /// 0: what suits the memory.
     pub ring_bytes: u32,
+    /// Absent where nobody updates the device over the air.
+    pub update: Option<UpdateServer>,
 }
 
 impl fmt::Debug for Settings {
@@ -171,11 +176,11 @@ fn read(object: Object<'_>) -> Result<Settings, SettingsError> {
         host,
         port,
         path,
-    } = keys.url()?;
+    } = keys.url(&LINK)?;
     let server_name = keys.text("server_name", 0, Some(""))?;
     let ca: String<4096> = keys.text("ca", 0, Some(""))?;
     let token = keys.text("token", 1, None)?;
-    let wifi = keys.object("wifi")?;
+    let wifi = keys.object("wifi", "an object with ssid and password")?;
     let ceiling = keys.ceiling()?;
     let gain_db = keys.gain_db()?.unwrap_or(DEFAULT_GAIN_DB);
     let ring_bytes = keys.ring_bytes()?.unwrap_or(0);
@@ -190,7 +195,15 @@ fn read(object: Object<'_>) -> Result<Settings, SettingsError> {
             })
         }
     };
-    let settings = Settings {
+    let update = keys.object("update", "an object with url")?;
+    let update = match update {
+        None => None,
+        Some(object) => Some(update::read(object, &server_name, &ca)?),
+    };
+    if scheme == Scheme::Tls {
+        pinned("", "a wss:// url needs the hub's", &server_name, &ca)?;
+    }
+    Ok(Settings {
         device,
         board,
         scheme,
@@ -204,30 +217,26 @@ fn read(object: Object<'_>) -> Result<Settings, SettingsError> {
         ceiling,
         gain_db,
         ring_bytes,
-    };
-    pinned(&settings)?;
-    Ok(settings)
+        update,
+    })
 }
 
-/// Beyond loopback the hub must be known by its authority and name.
+/// Who is reached by TLS must be known by its authority and name.
 #[expect(clippy::result_large_err, reason = "as parse")]
-fn pinned(settings: &Settings) -> Result<(), SettingsError> {
-    if settings.scheme == Scheme::Plain {
-        return Ok(());
-    }
+fn pinned(prefix: &str, who: &str, server_name: &str, ca: &str) -> Result<(), SettingsError> {
     for (key, empty) in [
-        ("ca", settings.ca.is_empty()),
-        ("server_name", settings.server_name.is_empty()),
+        ("ca", ca.is_empty()),
+        ("server_name", server_name.is_empty()),
     ] {
         if empty {
             return Err(SettingsError::new(format_args!(
-                "{key} is empty; a wss:// url needs the hub's certificate authority and its fixed name"
+                "{prefix}{key} is empty; {who} certificate authority and its fixed name"
             )));
         }
     }
-    if !settings.ca.contains(PEM) {
+    if !ca.contains(PEM) {
         return Err(SettingsError::new(format_args!(
-            "ca is not a PEM certificate ({PEM})"
+            "{prefix}ca is not a PEM certificate ({PEM})"
         )));
     }
     Ok(())

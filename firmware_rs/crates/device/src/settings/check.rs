@@ -7,12 +7,11 @@ use minerva_wire::control::is_id;
 use minerva_wire::json::{Object, Str, Value};
 use minerva_wire::privacy::Mode;
 
+use super::url::Schemes;
 use super::{MAX_GAIN_DB, MAX_RING, MIN_GAIN_DB, MIN_RING, SettingsError, Url, VERSION};
 
 const DEVICE: &str = "1 to 32 of a-z, 0-9 and '-'";
 const BOARD: &str = "the name of a module in boards/, as devkitc1_inmp441";
-const ADDRESS: &str = "an address beginning with wss:// or ws://, of at most 256 characters";
-const WIFI: &str = "an object with ssid and password";
 /// A secret in an error would end up in a log.
 const SECRET: [&str; 2] = ["token", "password"];
 /// Characters of a value that an error shows.
@@ -130,10 +129,12 @@ impl<'a> Keys<'a> {
             .ok_or_else(|| self.wrong("board", value, BOARD))
     }
 
-    pub(super) fn url(&self) -> Checked<Url> {
+    pub(super) fn url(&self, schemes: &Schemes) -> Checked<Url> {
         let value = self.required("url")?;
         let url: Option<String<1024>> = value.as_str().and_then(text);
-        let url = url.ok_or(ADDRESS).and_then(|url| Url::parse(&url));
+        let url = url
+            .ok_or(schemes.length)
+            .and_then(|url| Url::parse(&url, schemes));
         url.map_err(|want| self.wrong("url", value, want))
     }
 
@@ -156,14 +157,15 @@ impl<'a> Keys<'a> {
         found.ok_or_else(|| self.wrong(key, value, format_args!("text of {least} to {N} bytes")))
     }
 
-    pub(super) fn object(&self, key: &str) -> Checked<Option<Object<'a>>> {
+    /// An object that may be absent; `want` says what is due.
+    pub(super) fn object(&self, key: &str, want: &str) -> Checked<Option<Object<'a>>> {
         let Some(value) = self.maybe(key) else {
             return Ok(None);
         };
         value
             .as_object()
             .map(Some)
-            .ok_or_else(|| self.wrong(key, value, WIFI))
+            .ok_or_else(|| self.wrong(key, value, want))
     }
 
     pub(super) fn ceiling(&self) -> Checked<Mode> {

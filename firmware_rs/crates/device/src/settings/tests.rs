@@ -231,8 +231,8 @@ fn keys_that_are_missing_or_unknown() {
     }
     assert_eq!(
         refused(&file(&[("cieling", "\"mute\"")])),
-        "unknown key cieling; allowed are board, ca, ceiling, device, gain_db, ring_bytes, server_name, token, url, \
-         version, wifi"
+        "unknown key cieling; allowed are board, ca, ceiling, device, gain_db, ring_bytes, server_name, token, update, \
+         url, version, wifi"
     );
     // A file of another version has other keys: that is the first thing to say.
     assert!(refused(r#"{"version":2,"name":"kitchen"}"#).starts_with("version is 2"));
@@ -324,6 +324,74 @@ fn beyond_loopback_the_hub_is_pinned() {
 }
 
 #[test]
+fn the_update_server_is_the_hub_unless_it_says_otherwise() {
+    let url = r#"{"url":"http://127.0.0.1:8484/default/controller/v1/kitchen/"}"#;
+    let update = good(&[("update", url)]).update.unwrap();
+    assert_eq!(
+        (update.scheme, update.host.as_str(), update.port),
+        (Scheme::Plain, "127.0.0.1", 8484)
+    );
+    assert_eq!(update.path, "/default/controller/v1/kitchen");
+    assert_eq!(update.own, None);
+    assert_eq!(good(&[("update", "null")]).update, None);
+    let link = [
+        ("url", r#""wss://10.0.0.2:8443/link""#),
+        ("server_name", r#""hub-1.minerva""#),
+        ("ca", PEM_JSON),
+    ];
+    let with = |update: &str| {
+        let update = format!("{{{update}}}");
+        let mut changes = link.to_vec();
+        changes.push(("update", &update));
+        file(&changes)
+    };
+    let secure = r#""url":"https://10.0.0.9/t/controller/v1/k""#;
+    let parsed = |text: &str| parse(text.as_bytes()).unwrap().update.unwrap();
+    assert_eq!(parsed(&with(secure)).own, None);
+    let (name, ca) = (r#""server_name":"updates""#, format!("\"ca\":{PEM_JSON}"));
+    let all = format!(r#"{secure},{name},{ca},"token":"other""#);
+    let update = parsed(&with(&all));
+    let own = update.own.as_ref().unwrap();
+    assert_eq!(
+        (own.server_name.as_str(), own.token.as_str(), update.port),
+        ("updates", "other", 443)
+    );
+    let shown = format!("{update:?} {own:?}");
+    assert!(!shown.contains("other"), "{shown}");
+    let token = "an update server of its own has its own token, and one that is the hub has none of server_name, ca, token";
+    for (update, said) in [
+        (String::new(), "update.url is missing".to_string()),
+        (
+            r#""url":"ws://127.0.0.1/link""#.into(),
+            "update.url is 'ws://127.0.0.1/link'; it must be an address beginning with https:// or http://".into(),
+        ),
+        (
+            format!(r#"{secure},"tenant":"x""#),
+            "unknown key update.tenant; allowed are ca, server_name, token, url".into(),
+        ),
+        (
+            format!("{secure},{name}"),
+            format!("update.token is empty, but update.server_name is not; {token}"),
+        ),
+        (
+            format!("{secure},{ca}"),
+            format!("update.token is empty, but update.ca is not; {token}"),
+        ),
+        (
+            format!(r#"{secure},{name},"token":"other""#),
+            "update.ca is empty; an https:// url needs the server's certificate authority and its fixed name".into(),
+        ),
+    ] {
+        assert_eq!(refused(&with(&update)), said);
+    }
+    assert!(refused(&with(r#""url":"http://10.0.0.2/x""#)).contains("https:// beyond loopback"));
+    // The link's own authority is not there to be used.
+    let secure = format!("{{{secure}}}");
+    assert!(refused(&file(&[("update", &secure)])).starts_with("update.ca is empty"));
+    assert!(refused(&file(&[("update", "[]")])).ends_with("an object with url"));
+}
+
+#[test]
 fn files_that_are_none() {
     assert!(refused("").starts_with("not JSON ("));
     assert!(refused("{\"version\":1").starts_with("not JSON ("));
@@ -347,8 +415,8 @@ proptest! {
 
     #[test]
     fn any_value_of_any_key_is_judged(
-        key in 0_usize..11,
-        value in r#"(null|true|-?[0-9]{1,25}(\.[0-9]{1,3})?|"[a-z0-9:/\[\]@. ]{0,300}"|"(\\u[0-9a-f]{4}){0,50}"|\[\]|\{\}|\{"ssid":"\\PC{0,40}"\})"#,
+        key in 0_usize..12,
+        value in r#"(null|true|-?[0-9]{1,25}(\.[0-9]{1,3})?|"[a-z0-9:/\[\]@. ]{0,300}"|"(\\u[0-9a-f]{4}){0,50}"|\[\]|\{\}|\{"ssid":"\\PC{0,40}"\}|\{"url":"https?://[a-z0-9.:/]{0,30}","token":"x{0,2}"\})"#,
     ) {
         let text = file(&[(KEYS[key], &value)]);
         if let Err(error) = parse(text.as_bytes()) {
@@ -359,7 +427,7 @@ proptest! {
     /// Whatever stands in the address: plain text goes to loopback only, and a request stays one request.
     #[test]
     fn plain_text_stays_on_this_machine(url in r#"ws://(\[)?[a-z0-9.:@#?/\\ -]{0,30}(\])?(:[0-9]{0,6})?/?[!-~ ]{0,10}"#) {
-        if let Ok(Url { host, path, .. }) = Url::parse(&url) {
+        if let Ok(Url { host, path, .. }) = Url::parse(&url, &LINK) {
             let here = matches!(host.as_str(), "localhost" | "::1");
             prop_assert!(here || (host.starts_with("127.") && host.split('.').count() == 4), "{}", host);
             prop_assert!(path.starts_with('/') && !path.contains(['\r', '\n', ' ']));

@@ -1,13 +1,13 @@
-//! The hub's address, taken apart.
+//! The address of the hub or of an update server, taken apart.
 
 use heapless::String;
 
-/// How the hub is reached.
+/// How it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// `ws://`, on this machine only.
+    /// `ws://` or `http://`, on this machine only.
     Plain,
-    /// `wss://`: TLS with the settings' authority and name.
+    /// `wss://` or `https://`: TLS with the settings' authority and name.
     Tls,
 }
 
@@ -26,30 +26,53 @@ pub struct Url {
 
 /// Characters of an address at most.
 const MAX_URL: usize = 256;
-const LENGTH: &str = "an address beginning with wss:// or ws://, of at most 256 characters";
-const SCHEME: &str = "an address beginning with wss:// or ws://";
 const BRACKET: &str = "an address whose [host] is closed";
 const CHARACTERS: &str = "an address without spaces or control characters";
 const PARTS: &str = "an address with a host, and a port from 1 to 65535 if any";
-const PINNED: &str =
-    "wss:// beyond loopback: without TLS anybody on the network could take the token and the audio";
+
+/// What an address may begin with, and what is said of one that does not.
+#[derive(Debug)]
+pub struct Schemes {
+    plain: &'static str,
+    tls: &'static str,
+    begin: &'static str,
+    pub(super) length: &'static str,
+    pinned: &'static str,
+}
+
+/// Of the link.
+pub const LINK: Schemes = Schemes {
+    plain: "ws://",
+    tls: "wss://",
+    begin: "an address beginning with wss:// or ws://",
+    length: "an address beginning with wss:// or ws://, of at most 256 characters",
+    pinned: "wss:// beyond loopback: without TLS anybody on the network could take the token and the audio",
+};
+/// Of an update server.
+pub const UPDATE: Schemes = Schemes {
+    plain: "http://",
+    tls: "https://",
+    begin: "an address beginning with https:// or http://",
+    length: "an address beginning with https:// or http://, of at most 256 characters",
+    pinned: "https:// beyond loopback: without TLS anybody on the network could take the token and the audio",
+};
 
 impl Url {
-    /// Take `url` apart.
+    /// Take `url`, which begins with one of `schemes`, apart.
     ///
     /// # Errors
     ///
     /// What it must be.
-    pub fn parse(url: &str) -> Result<Self, &'static str> {
+    pub fn parse(url: &str, schemes: &Schemes) -> Result<Self, &'static str> {
         if url.chars().count() > MAX_URL {
-            return Err(LENGTH);
+            return Err(schemes.length);
         }
-        let (scheme, rest) = if let Some(rest) = url.strip_prefix("wss://") {
+        let (scheme, rest) = if let Some(rest) = url.strip_prefix(schemes.tls) {
             (Scheme::Tls, rest)
-        } else if let Some(rest) = url.strip_prefix("ws://") {
+        } else if let Some(rest) = url.strip_prefix(schemes.plain) {
             (Scheme::Plain, rest)
         } else {
-            return Err(SCHEME);
+            return Err(schemes.begin);
         };
         let (authority, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
             Some((authority, path)) => (authority, path),
@@ -74,13 +97,13 @@ impl Url {
         }
         let port = number(port).filter(|port| *port > 0).ok_or(PARTS)?;
         if scheme == Scheme::Plain && !is_loopback(host) {
-            return Err(PINNED);
+            return Err(schemes.pinned);
         }
         Ok(Self {
             scheme,
-            host: host.try_into().map_err(|_| LENGTH)?,
+            host: host.try_into().map_err(|_| schemes.length)?,
             port,
-            path: path.try_into().map_err(|_| LENGTH)?,
+            path: path.try_into().map_err(|_| schemes.length)?,
         })
     }
 }
