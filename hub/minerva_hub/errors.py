@@ -27,6 +27,10 @@ class EngineError(MinervaError):
     """An engine failed on what it was given; names the engine and what it said."""
 
 
+class IdentityError(UserError):
+    """The hub's keys and certificates are damaged, or cannot be read or written; names the file."""
+
+
 class PeerError(MinervaError):
     """A device or client broke the protocol; ends that connection only.
 
@@ -52,6 +56,14 @@ class NewerDatabaseError(StoreError):
 
 class UnknownSessionError(StoreError):
     """The session does not exist, or its owner deleted it while it went on: begin another."""
+
+
+class UnknownItemError(StoreError):
+    """A release, group, rollout or device that was named does not exist."""
+
+
+class ConflictError(StoreError):
+    """What is asked does not fit what is there: in use, there already, ended; says what stands in the way."""
 
 
 class StoreBusyError(StoreError):

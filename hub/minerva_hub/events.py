@@ -14,6 +14,8 @@ Mode = Literal["mute", "events", "features", "speech", "full"]
 Mute = Literal["off", "hub", "button"]
 SelfTest = Literal["ok", "differs"]
 EngineState = Literal["loading", "ready", "rough", "error", "off"]
+RolloutState = Literal["running", "paused", "finished", "stopped"]
+ActionState = Literal["planned", "offered", "running", "canceling", "success", "failure", "canceled"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,20 @@ class Received(Record, frozen=True, kw_only=True):
     frames: int = 0
 
 
+class UpdateState(Record, frozen=True, kw_only=True):
+    """How far an update of a device is: what it said last, over the link or to the update server.
+
+    `state` is the device's word (docs/ota.md), `progress` 0 to 100, `action` the update server's number.
+    """
+
+    state: str
+    at_ms: int
+    version: str = ""
+    progress: int | None = None
+    action: int | None = None
+    detail: str = ""
+
+
 class DeviceInfo(Record, frozen=True, kw_only=True):
     """A device as people see it: what it is, how it is, what came of it and what was lost.
 
@@ -141,9 +157,11 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
     since_ms: int | None = None
     last_seen_ms: int | None = None
     firmware: str = ""
+    version: str = ""
     variant: str = ""
     board: str = ""
     slot: str = ""
+    update: UpdateState | None = None
     mode: Mode | None = None
     ceiling: Mode | None = None
     modes: tuple[Mode, ...] = ()
@@ -181,6 +199,129 @@ class HubHealth(Record, frozen=True, kw_only=True):
     devices_online: int = 0
     queues: dict[str, int] = {}
     drops: dict[str, int] = {}
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """One file of a release as devices fetch it; the hashes are hex."""
+
+    filename: str
+    size: int
+    sha1: str
+    md5: str
+    sha256: str
+
+
+class NewRelease(Record, frozen=True, kw_only=True):
+    """A verified release, not stored yet; `digest` is the SHA-256 of its manifest, `signers` are key ids."""
+
+    name: str
+    version: str
+    security_version: int
+    kind: str
+    variant: str
+    boards: tuple[str, ...]
+    abi: str
+    created_s: int
+    expires_s: int
+    signers: tuple[str, ...]
+    files: int
+    size: int
+    digest: str
+    added_ms: int
+    artifacts: tuple[Artifact, ...]
+
+
+class Release(NewRelease, frozen=True, kw_only=True):
+    """A release that devices may be updated to; `rollouts` is how many name it."""
+
+    id: int
+    rollouts: int = 0
+
+
+class RefusedRelease(Record, frozen=True, kw_only=True):
+    """An upload that was refused; `code` is one of docs/ota.md, `name` and `version` what it claims to be."""
+
+    at_ms: int
+    code: str
+    message: str
+    name: str = ""
+    version: str = ""
+
+
+class TrustedKeys(Record, frozen=True, kw_only=True):
+    """The key set that releases must be signed by; `keys` are key ids, `text` the key set itself."""
+
+    version: int
+    threshold: int
+    keys: tuple[str, ...]
+    text: str
+    at_ms: int
+
+
+class Group(Record, frozen=True, kw_only=True):
+    """Devices that the owner named together."""
+
+    name: str
+    devices: tuple[str, ...] = ()
+
+
+class StageInfo(Record, frozen=True, kw_only=True):
+    """One stage of a rollout: its devices counted by state; 0 is the canaries."""
+
+    stage: int
+    devices: dict[ActionState, int] = {}
+
+
+class Rollout(Record, frozen=True, kw_only=True):
+    """A campaign: which release goes to which devices, by which steps, and how far it is.
+
+    `target` says in words which devices; `stage` is the one whose devices are offered the release. Thresholds
+    are percentages of a stage. `silent` devices have an open update and said nothing of it for `silent_s`.
+    """
+
+    id: int
+    release: int
+    version: str
+    target: str
+    state: RolloutState
+    reason: str
+    created_ms: int
+    changed_ms: int
+    stage: int
+    success_percent: int
+    error_percent: int
+    silent_s: int
+    stages: tuple[StageInfo, ...] = ()
+    silent: int = 0
+    skipped: dict[str, str] = {}
+
+
+class Action(Record, frozen=True, kw_only=True):
+    """The update of one device within a rollout; `progress` 0 to 100, `detail` what the device said last."""
+
+    id: int
+    rollout: int
+    release: int
+    version: str
+    device: str
+    stage: int
+    state: ActionState
+    detail: str
+    progress: int | None
+    created_ms: int
+    changed_ms: int
+    silent: bool = False
+
+
+class Feedback(Record, frozen=True, kw_only=True):
+    """What a device told the update server about an action, in hawkBit's words."""
+
+    action: int
+    at_ms: int
+    execution: str
+    finished: str
+    progress: int | None = None
+    details: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -258,6 +399,16 @@ class GapRecorded(Event, frozen=True, kw_only=True, tag="gap"):
     gap: Gap
 
 
+class RolloutChanged(Event, frozen=True, kw_only=True, tag="rollout"):
+    """A rollout began, went on, or changed its state; at most a few a second for each."""
+
+    rollout: Rollout
+
+
+class ReleasesChanged(Event, frozen=True, kw_only=True, tag="releases"):
+    """A release was added, removed or refused, or other keys are trusted: fetch /api/releases again."""
+
+
 class HealthChanged(Event, frozen=True, kw_only=True, tag="health"):
     """An engine finished loading, failed, or a warning came up."""
 
@@ -276,6 +427,8 @@ BusEvent = (
     | DeviceRemoved
     | GapRecorded
     | HealthChanged
+    | RolloutChanged
+    | ReleasesChanged
 )
 
 

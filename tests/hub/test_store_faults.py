@@ -197,7 +197,7 @@ async def test_a_newer_database_is_left_untouched(tmp_path: Path) -> None:
         conn.execute("PRAGMA user_version = 99")
     conn.close()
     before = path.read_bytes()
-    with pytest.raises(NewerDatabaseError, match=r"minerva\.db has format 99; .* up to 1"):
+    with pytest.raises(NewerDatabaseError, match=r"minerva\.db has format 99; .* up to 3"):
         await Store.open(tmp_path)
     assert path.read_bytes() == before
 

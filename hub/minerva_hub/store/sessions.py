@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from minerva_hub.errors import StoreError, UnknownSessionError
 from minerva_hub.events import DeviceRecord, ResumePoint, Session
+from minerva_hub.store import campaigns
 from minerva_hub.store.rows import Query, checked_limit
 
 BOOTS_KEPT = 4  # resume points of a device's older boots: it may crash and restart before it links again
@@ -56,6 +58,7 @@ def set_wish(conn: sqlite3.Connection, id_: str, mode: str | None, muted: bool) 
 
 def remove_device(conn: sqlite3.Connection, id_: str) -> bool:
     """Forget a device and its resume points; what it heard stays. False: there was none."""
+    campaigns.device_removed(conn, id_, time.time_ns() // 1_000_000)
     conn.execute("DELETE FROM resume WHERE device = ?", (id_,))
     return conn.execute("DELETE FROM devices WHERE id = ?", (id_,)).rowcount > 0
 

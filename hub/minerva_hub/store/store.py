@@ -22,6 +22,7 @@ from minerva_hub.events import (
 )
 from minerva_hub.store import sessions, timeline
 from minerva_hub.store.database import Database
+from minerva_hub.store.updates import Updates
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 class Store:
-    """The timeline and the registry. Every write is on disk when its call returns.
+    """The timeline and the registry; `updates` has releases and rollouts. Every write is on disk on return.
 
     Any call may raise StoreError; a write on a full disk raises StoreFullError, stores nothing and may be
     tried again. Other processes may read and write the same file meanwhile.
@@ -38,6 +39,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.updates = Updates(database)
 
     @classmethod
     async def open(cls, folder: Path, *, max_bytes: int | None = None) -> Store:
