@@ -24,6 +24,10 @@ class MicrophoneError(DeviceError):
     """The microphone cannot be read."""
 
 
+class SlotError(DeviceError):
+    """The slots cannot be changed now: a trial is under way, or nothing was begun."""
+
+
 # Why an update is refused: the same words in both firmware variants, the hub and tests/vectors/ota.json.
 REFUSALS = (
     "bad_manifest",
@@ -57,3 +61,7 @@ class UpdateError(DeviceError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class TryLaterError(UpdateError):
+    """The network, the server or a file begun before is to blame: the same may be asked for again."""

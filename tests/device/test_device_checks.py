@@ -5,6 +5,7 @@ from __future__ import annotations
 import audioop
 import random
 import struct
+from pathlib import Path
 
 import pytest
 from device_runs import ON_DEVICE, run_script
@@ -14,8 +15,8 @@ MODULES = sorted(p.stem for p in ON_DEVICE.glob("*_checks.py"))
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_checks(interpreter: Interpreter, module: str) -> None:
-    said = run_script(interpreter, ON_DEVICE / "runner.py", ON_DEVICE, module)
+def test_checks(interpreter: Interpreter, module: str, tmp_path: Path) -> None:
+    said = run_script(interpreter, ON_DEVICE / "runner.py", ON_DEVICE, module, cwd=tmp_path)
     assert "0 failed" in said
 
 
@@ -24,11 +25,13 @@ def test_every_pure_subject_has_checks() -> None:
         "clock_checks",
         "dsp_checks",
         "gate_checks",
+        "link_checks",
         "privacy_checks",
         "recorder_checks",
         "ring_checks",
         "session_checks",
         "settings_checks",
+        "slots_checks",
         "websocket_checks",
         "wire_checks",
     }
