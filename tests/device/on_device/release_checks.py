@@ -1,0 +1,131 @@
+import gc
+import json
+import sys
+
+from minerva import ed25519, keyset, manifest
+from minerva.errors import UpdateError
+
+
+def vectors(section):
+    """The vectors of one section of ota.json, one by one: a line is a vector."""
+    count = 0
+    inside = False
+    with open(sys.argv[1] + "/../../vectors/ota.json") as lines:
+        for line in lines:
+            if inside:
+                if line.startswith("]"):
+                    break
+                count += 1
+                line = line.strip()
+                yield json.loads(line[:-1] if line.endswith(",") else line)
+            elif line.startswith('"%s": [' % section):
+                inside = True
+    assert count > 20, (section, count)
+
+
+def whole_check(vector):
+    """What the device answers."""
+    trusted = keyset.parse(vector["keyset"].encode())
+    try:
+        found, now = keyset.check(vector["manifest"].encode(), vector["sig"].encode(), trusted)
+        manifest.check_for(found, **vector["device"])
+    except UpdateError as e:
+        return e.code, None, None
+    return "ok", found, now
+
+
+def check_signature_vectors():
+    for vector in vectors("signatures"):
+        parts = [bytes.fromhex(vector[n]) for n in ("public", "message", "signature")]
+        assert ed25519.verify(*parts) is vector["valid"], vector["name"]
+
+
+def check_keyset_vectors():
+    for vector in vectors("keysets"):
+        try:
+            got = keyset.parse(vector["keyset"].encode())
+        except UpdateError as e:
+            assert e.code == vector["result"], vector["name"]
+            continue
+        assert vector["result"] == "ok", vector["name"]
+        ids = [keyset.key_id(key) for key in got.keys]
+        assert [got.version, got.threshold, ids] == [vector[n] for n in ("version", "threshold", "ids")]
+        assert got.data == vector["keyset"].encode()
+        assert [got.find(id) for id in ids] == got.keys and got.find("0" * 16) is None
+
+
+def check_manifest_vectors():
+    for vector in vectors("manifests"):
+        code, found, now = whole_check(vector)
+        assert code == vector["result"], (vector["name"], code)
+        if found:
+            assert now.version == vector["keyset_version"], vector["name"]
+            assert (found.total, found.offsets()) == (vector["total"], vector["offsets"]), vector["name"]
+
+
+def check_every_cut_of_the_three_texts_is_refused():
+    for vector in vectors("manifests"):
+        if vector["by"] == "hand":
+            break
+    for name, parse, code in (
+        ("manifest", manifest.parse, "bad_manifest"),
+        ("sig", keyset.parse_signatures, "bad_signature"),
+        ("keyset", keyset.parse, "bad_keyset"),
+    ):
+        raw = vector[name].encode().rstrip()
+        parse(raw)
+        for cut in range(len(raw)):
+            try:
+                parse(raw[:cut])
+            except UpdateError as e:
+                assert e.code == code, (name, cut, e.code)
+            else:
+                raise AssertionError((name, cut))
+
+
+def check_bytes_that_are_no_text():
+    for raw in (
+        b"\xff",
+        b'{"format":1,"name":"\xff\xfe"',
+        b'{"\xc3":1}',
+        b"\0" * 40,
+        b'"' * 40,
+        b"[" * 16384,
+    ):
+        for parse in (manifest.parse, keyset.parse_signatures, keyset.parse):
+            try:
+                parse(raw)
+            except UpdateError as e:
+                assert e.code in ("bad_manifest", "bad_signature", "bad_keyset", "too_long"), (raw, e.code)
+            else:
+                raise AssertionError(raw)
+
+
+def fill(chain):
+    """A chain of all that is free, from `chain` on; its last pieces are the smallest there are."""
+    for size in (1000, 200, 20):
+        try:
+            while True:
+                chain = (chain, bytearray(size))
+        except MemoryError:
+            pass
+    return chain
+
+
+def check_40_files_are_checked_in_40_kb():
+    if not hasattr(gc, "mem_free") or sys.maxsize > 1 << 32:
+        return  # a board's words have 32 bits; twice as wide, things take more
+    for vector in vectors("manifests"):
+        if vector["name"] == "40 files":
+            break
+    trusted = keyset.parse(vector["keyset"].encode())
+    text, sig = vector["manifest"].encode(), vector["sig"].encode()
+    vector = None
+    gc.collect()
+    room = bytearray(40000 - len(text) - len(sig))  # these two count as well
+    taken = fill(None)
+    del room
+    gc.collect()
+    assert gc.mem_free() < 41000 - len(text), gc.mem_free()
+    found, _ = keyset.check(text, sig, trusted)
+    assert len(found.files) == 40 and taken
