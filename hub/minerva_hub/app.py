@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 import msgspec
@@ -19,12 +19,16 @@ from aiohttp import web
 
 from minerva_hub import link, sse
 from minerva_hub import web as page
+from minerva_hub.auth import Identity, own_names
+from minerva_hub.auth.identity import FOLDER as IDENTITY
+from minerva_hub.auth.names import lan_addresses
 from minerva_hub.bus import Bus
-from minerva_hub.config import HubConfig, is_loopback
+from minerva_hub.config import HubConfig, ServerConfig
 from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
 from minerva_hub.fleet import Fleet
 from minerva_hub.link import LinkHub
+from minerva_hub.listen import TlsSite, bind
 from minerva_hub.pipeline import Pipeline
 from minerva_hub.segment import EarBank
 from minerva_hub.store import Store
@@ -63,7 +67,10 @@ class Commands:
 
 @dataclass(frozen=True)
 class Hub:
-    """A running hub without its sockets: `app` serves it."""
+    """A running hub without its sockets: `app` serves it.
+
+    `tls_address` is where the network finds it, https://HOST:PORT; None while it is not served by TLS.
+    """
 
     app: web.Application
     store: Store
@@ -71,6 +78,9 @@ class Hub:
     fleet: Fleet
     pipeline: Pipeline
     health: Callable[[], HubHealth]
+    identity: Identity
+    tls_address: str | None = None
+    tls_drops: Counter[str] = field(default_factory=Counter)
 
 
 @asynccontextmanager
@@ -83,28 +93,27 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
     store = await Store.open(config.store.path)
     bus = Bus()
     fleet = Fleet(store, bus)
-    own_warnings: dict[str, str] = {}
-    if not is_loopback(config.server.host):
-        own_warnings["open"] = (
-            f"Listening on {config.server.host} without encryption: anybody on this network can hear"
-        )
+    tls_drops: Counter[str] = Counter()
 
     def health() -> HubHealth:
         drops = Counter(pipeline.drops)
         drops.update(links.drops)
+        drops.update(tls_drops)
         drops["bus"] += bus.dropped
         return HubHealth(
             version=version("minerva-hub"),
             hub_id=links.hub_id,
             started_ms=started_ms,
             engines=pipeline.engines(),
-            warnings=(*own_warnings.values(), *pipeline.warnings.values()),
+            warnings=tuple(pipeline.warnings.values()),
             devices_online=fleet.online,
             queues=pipeline.queues(),
             drops={name: count for name, count in drops.items() if count},
         )
 
     try:
+        names = await asyncio.to_thread(own_names, config.server.names)
+        identity = await asyncio.to_thread(Identity.open, config.store.path / IDENTITY, store.hub_id, names)
         bank = await asyncio.to_thread(EarBank, config.segment, backlog_s=config.ingest.backlog_s)
         pipeline = Pipeline(
             config,
@@ -119,14 +128,14 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         links = LinkHub(store=store, bus=bus, fleet=fleet, pipeline=pipeline, kind=config.ingest.kind)
         app = web.Application(client_max_size=64 * 1024)
         commands = Commands(fleet, pipeline)
-        page.setup(app, store=store, bus=bus, fleet=commands, health=health, host=config.server.host)
+        page.setup(app, store=store, bus=bus, fleet=commands, health=health, names=identity.names)
         sse.setup(app, bus=bus, devices=fleet.devices, health=health)
         link.setup(app, links)
         await fleet.refresh()
         await pipeline.start()
         watch = asyncio.create_task(fleet.watch(), name="registry")
         try:
-            yield Hub(app, store, bus, fleet, pipeline, health)
+            yield Hub(app, store, bus, fleet, pipeline, health, identity, tls_drops=tls_drops)
         finally:
             watch.cancel()
             with suppress(asyncio.CancelledError):
@@ -141,7 +150,10 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
 async def serve(
     config: HubConfig, *, engine: Callable[[], Engine] | None = None
 ) -> AsyncIterator[tuple[Hub, str]]:
-    """A hub that listens: (hub, its address as a URL). UserError when the port is in use."""
+    """A hub that listens: (hub, the address of plain HTTP as a URL); `hub.tls_address` is the network's.
+
+    UserError when a port is in use.
+    """
     async with open_hub(config, engine=engine) as hub:
         runner = web.AppRunner(hub.app, access_log=None, shutdown_timeout=3.0, keepalive_timeout=IDLE_S)
         await runner.setup()
@@ -151,32 +163,50 @@ async def serve(
             try:
                 await site.start()
             except OSError as problem:
-                raise UserError(_cannot_listen(host, port, problem)) from problem
-            bound = runner.addresses[0][1]
-            shown = f"[{host}]" if ":" in host else host
-            yield hub, f"http://{shown}:{bound}"
+                raise UserError(_cannot_listen(host, port, problem, "--server-port")) from problem
+            address = _url("http", host, site.port)
+            if config.server.tls:
+                hub = replace(hub, tls_address=await _serve_tls(runner, hub, config.server))
+            yield hub, address
         finally:
             await runner.cleanup()
 
 
-def _cannot_listen(host: str, port: int, problem: OSError) -> str:
+async def _serve_tls(runner: web.AppRunner, hub: Hub, server: ServerConfig) -> str:
+    """Listen for the network; returns the address that others can use."""
+    host = server.tls_host
+    try:
+        sockets = bind(host, server.tls_port)
+    except OSError as problem:
+        where = host or "all addresses"
+        raise UserError(_cannot_listen(where, server.tls_port, problem, "--server-tls-port")) from problem
+    site = TlsSite(runner, sockets, hub.identity.context(), hub.tls_drops)
+    await site.start()
+    return _url("https", host or next(iter(lan_addresses()), "127.0.0.1"), site.port)
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _cannot_listen(host: str, port: int, problem: OSError, option: str) -> str:
     if problem.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} on {host} is in use; choose another with --server-port, or stop the other program"
-        )
+        return f"port {port} on {host} is in use; choose another with {option}, or stop the other program"
     if problem.errno == errno.EACCES:
-        return f"port {port} on {host} needs more rights; choose one above 1023 with --server-port"
+        return f"port {port} on {host} needs more rights; choose one above 1023 with {option}"
     return f"cannot listen on {host}:{port}: {problem.strerror or problem}"
 
 
 async def run_until_stopped(config: HubConfig, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` gets the page's address."""
+    """Serve until SIGINT or SIGTERM; `announce` gets the page's address, and the network's."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serve(config) as (_, address):
+    async with serve(config) as (hub, address):
         announce(address)
+        if hub.tls_address is not None:
+            announce(f"{hub.tls_address} for the network")
         await stop.wait()
     _log.info("stopped")
 

@@ -25,7 +25,7 @@ async def a_hub(
     tmp_path: Path, engine: DigestEngine | None = None, *, backlog_s: float = 20.0
 ) -> AsyncIterator[tuple[Hub, str]]:
     config = HubConfig(
-        server=ServerConfig(port=0),
+        server=ServerConfig(port=0, tls=False),
         store=StoreConfig(path=tmp_path / "store"),
         ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000, backlog_s=backlog_s),
         segment=SegmentConfig(),

@@ -66,7 +66,7 @@ def test_every_setting_refuses_what_it_cannot_be(setting: Setting, tmp_path: Pat
     [
         (
             "[server]\nprot = 1\n",
-            ["unknown key server.prot", "did you mean port?", "host, port, insecure_lan"],
+            ["unknown key server.prot", "did you mean port?", "host, port, tls"],
         ),
         ("[sever]\nport = 1\n", ["unknown section [sever]", "did you mean server?", "[transcribe]"]),
         ("server = 3\n", ["server = 3", "allowed is a section"]),
@@ -80,7 +80,7 @@ def test_every_setting_refuses_what_it_cannot_be(setting: Setting, tmp_path: Pat
         ("[store]\npath = ''\n", ["store.path = ''", "a path"]),
         ("[segment]\nrelease = 0.9\n", ["segment.release (0.9) is above segment.threshold (0.5)"]),
         ("[server\n", ["not TOML", "line 1"]),
-        ("[server]\nhost = '0.0.0.0'\n", ["server.host = '0.0.0.0'", "loopback", "insecure_lan"]),
+        ("[server]\nhost = '0.0.0.0'\n", ["server.host = '0.0.0.0'", "loopback", "server.tls_host"]),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -110,12 +110,16 @@ def test_an_unknown_flag_is_refused() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "hub.local"])
-def test_listening_beyond_loopback_takes_a_second_word(host: str) -> None:
-    refused(
-        None, {"MINERVA_SERVER_HOST": host}, {}, "MINERVA_SERVER_HOST", repr(host), "--server-insecure-lan"
-    )
-    config = load_config(None, {"MINERVA_SERVER_HOST": host}, {"server.insecure_lan": True})
-    assert config.server.host == host and not is_loopback(host)
+def test_plain_http_stays_on_loopback(host: str) -> None:
+    refused(None, {"MINERVA_SERVER_HOST": host}, {}, "MINERVA_SERVER_HOST", repr(host), "server.tls_host")
+    assert not is_loopback(host)
+
+
+def test_what_replaced_a_setting_is_told(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "[server]\ninsecure_lan = true\n")
+    refused(path, {}, {}, str(path), "server.insecure_lan is gone", "server.tls")
+    refused(None, {"MINERVA_SERVER_INSECURE_LAN": "true"}, {}, "SERVER_INSECURE_LAN is gone", "server.tls")
+    refused(None, {}, {"server.insecure_lan": True}, "--server-insecure-lan is gone", "server.tls")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
@@ -149,5 +153,7 @@ def test_the_document_reads_back_as_what_was_written(tmp_path: Path) -> None:
     text = to_toml(config, {"store.path": "MINERVA_STORE_PATH"})
     assert load_config(file_with(tmp_path, text), {}, {}) == config
     assert "# set by MINERVA_STORE_PATH\npath = " in text
-    assert "# TCP port; 0 takes a free one: a whole number from 0 to 65535\nport = 8484\n" in text
+    assert (
+        "# TCP port of plain HTTP; 0 takes a free one: a whole number from 0 to 65535\nport = 8484\n" in text
+    )
     assert str(Path.home()) not in to_toml()

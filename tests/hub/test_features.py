@@ -38,7 +38,7 @@ HEALTH = {
 
 def config(tmp_path: Path) -> HubConfig:
     return HubConfig(
-        server=ServerConfig(port=0),
+        server=ServerConfig(port=0, tls=False),
         store=StoreConfig(path=tmp_path / "store"),
         ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000),
     )

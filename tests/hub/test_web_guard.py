@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from minerva_hub.auth import is_local
 from minerva_hub.web.guard import Guard
 from minerva_hub.web.problems import ApiError
 from web_fakes import TestHub, device, running
@@ -36,25 +37,48 @@ async def test_other_names_are_not(hub: TestHub, host: str, path: str) -> None:
     assert (await response.json(content_type=None))["code"] == "host"
 
 
-def check(bound: str, host: str) -> bool:
+class Transport:
+    """What a request knows of its connection."""
+
+    def __init__(self, *, tls: bool, peer: str = "127.0.0.1", own: str = "127.0.0.1") -> None:
+        self._known = {"sslcontext": object() if tls else None, "peername": (peer, 1), "sockname": (own, 2)}
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self._known.get(name, default)
+
+
+def check(host: str, *, tls: bool) -> bool:
+    asked = make_mocked_request("GET", "/", headers={"Host": host}, transport=Transport(tls=tls))
     try:
-        Guard(bound).check_host(make_mocked_request("GET", "/", headers={"Host": host}))
+        Guard(("nas.local", "minerva.home")).check_host(asked)
     except ApiError:
         return False
     return True
 
 
-def test_beyond_loopback_addresses_are_fine_but_foreign_names_are_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "nas")
-    assert check("0.0.0.0", "192.168.1.5:8484")
-    assert check("::", "[fe80::1]:8484")
-    assert check("0.0.0.0", "nas.local")
-    assert check("minerva.home", "Minerva.home:8484")
-    assert not check("0.0.0.0", "evil.example")
-    assert not check("0.0.0.0", "nas.evil.example")
-    assert not check("127.0.0.1", "nas.local")
+def test_on_the_network_addresses_are_fine_but_foreign_names_are_not() -> None:
+    for host in ("192.168.1.5:8443", "[fe80::1]:8443", "nas.local", "Minerva.home:8443", "localhost"):
+        assert check(host, tls=True), host
+    for host in ("evil.example", "nas.evil.example", ""):
+        assert not check(host, tls=True), host
+    assert not check("nas.local", tls=False)
+
+
+@pytest.mark.parametrize(
+    ("transport", "headers", "local"),
+    [
+        (Transport(tls=False), {}, True),
+        (Transport(tls=False, peer="::1", own="::1"), {}, True),
+        (Transport(tls=True), {}, False),
+        (Transport(tls=False, peer="192.168.1.9"), {}, False),
+        (Transport(tls=False, own="192.168.1.9"), {}, False),
+        (Transport(tls=False), {"X-Forwarded-For": "192.168.1.9"}, False),
+        (Transport(tls=False), {"Forwarded": "for=127.0.0.1"}, False),
+        (Transport(tls=True, peer="192.168.1.9"), {"X-Forwarded-For": "127.0.0.1"}, False),
+    ],
+)
+def test_what_is_of_this_machine(transport: Transport, headers: dict[str, str], local: bool) -> None:
+    assert is_local(make_mocked_request("GET", "/", headers=headers, transport=transport)) == local
 
 
 @pytest.mark.parametrize(

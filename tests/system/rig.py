@@ -35,7 +35,7 @@ TOKEN = "a token of the tests"
 def hub_config(folder: Path, *, port: int = 0, lead_ms: int = 3000) -> HubConfig:
     """A hub of its own in `folder`, on loopback; everybody is Speaker A."""
     return HubConfig(
-        server=ServerConfig(port=port),
+        server=ServerConfig(port=port, tls=False),
         store=StoreConfig(path=folder / "store"),
         ingest=IngestConfig(lead_ms=lead_ms),
         transcribe=TranscribeConfig(engine="pocketsphinx", workers=1),

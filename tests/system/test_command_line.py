@@ -60,7 +60,7 @@ async def hub(
     with (tmp_path / "hub.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "minerva_tools.cli", "hub", f"--server-port={port}"),
-            *("--store-path=store", *arguments),
+            *("--store-path=store", "--server-tls-host=127.0.0.1", "--server-tls-port=0", *arguments),
             cwd=tmp_path,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdout=asyncio.subprocess.PIPE,
@@ -226,7 +226,7 @@ def test_a_port_in_use_is_one_line(minerva: Run) -> None:
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ("[server]\nprot = 80\n", ("minerva.toml", "server.prot", "did you mean port?", "host, port")),
+        ("[server]\nprot = 80\n", ("minerva.toml", "server.prot", "did you mean port?", "host, port, tls")),
         ("[server]\nport = 'eighty'\n", ("minerva.toml: server.port", "'eighty'", "from 0 to 65535")),
         ("[serve]\nport = 80\n", ("unknown section [serve]", "did you mean server?")),
         ("port = \n", ("minerva.toml: not TOML",)),
@@ -254,16 +254,24 @@ def test_a_database_of_a_newer_version_is_left_alone(minerva: Run, tmp_path: Pat
     assert path.read_bytes() == before
 
 
-def test_beyond_loopback_only_if_the_owner_insists(minerva: Run) -> None:
+def test_plain_http_is_for_loopback_only(minerva: Run) -> None:
     one_line(
         minerva("hub", "--server-host=0.0.0.0", "--server-port=0"),
-        *(2, "--server-host = '0.0.0.0'", "loopback", "--server-insecure-lan"),
+        *(2, "--server-host = '0.0.0.0'", "loopback", "TLS", "server.tls_host"),
     )
 
 
-async def test_beyond_loopback_there_is_a_warning(tmp_path: Path, environment: dict[str, str]) -> None:
-    flags = ("--server-host=0.0.0.0", "--server-insecure-lan")
-    async with hub(tmp_path, environment, *flags) as (address, _):
-        async with api(address.replace("0.0.0.0", "127.0.0.1")) as call:
-            _, health = await call("GET", "/api/health")
-    assert ["without encryption" in warning for warning in health["warnings"]] == [True]
+def test_what_replaced_insecure_lan(minerva: Run, tmp_path: Path) -> None:
+    (tmp_path / "minerva.toml").write_text("[server]\nhost = '0.0.0.0'\ninsecure_lan = true\n")
+    one_line(minerva("hub"), 2, "minerva.toml", "server.insecure_lan", "is gone", "TLS")
+
+
+def test_a_tls_port_in_use_is_one_line(minerva: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        options = ("--server-port=0", "--server-tls-host=127.0.0.1", f"--server-tls-port={port}")
+        done = minerva("hub", *options, "--store-path=store")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"port {port} on 127.0.0.1 is in use; choose another with --server-tls-port" in done.stderr

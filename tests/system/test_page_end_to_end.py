@@ -61,7 +61,9 @@ async def screenshots(address: str) -> list[Path]:
 
 @pytest.mark.timeout(150)
 async def test_the_demo_on_the_page(page, tmp_path: Path) -> None:
-    config = HubConfig(server=ServerConfig(port=0), transcribe=TranscribeConfig(engine="pocketsphinx"))
+    config = HubConfig(
+        server=ServerConfig(port=0, tls=False), transcribe=TranscribeConfig(engine="pocketsphinx")
+    )
     async with demo.stage(config, demo.load_demo(), loop=True, say=print) as running:
         kitchen = running.devices["Kitchen"]
         await page.goto(f"{running.address}/#/live")

@@ -6,9 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from minerva_hub.app import open_hub, serve
+from minerva_hub.app import serve
 from minerva_tools.virtual import Interpreter, VirtualDevice
-from msgspec import structs
 
 from tests.hub.linkpeer import DigestEngine
 from tests.system.rig import api, device_settings, hub_config, kitchen_wav, register, until
@@ -69,16 +68,3 @@ async def test_a_hub_that_stops_early_stops(tmp_path: Path, stop_while: str) -> 
             engine.may_load.set()
             await until(lambda: "loading" not in [e.state for e in loading().engines], "the engine")
     assert closed == [stop_while]
-
-
-@pytest.mark.parametrize(
-    ("host", "is_open"), [("127.0.0.2", False), ("localhost", False), ("192.168.1.5", True), ("::", True)]
-)
-async def test_only_a_hub_beyond_loopback_warns_that_it_is_open(
-    tmp_path: Path, host: str, is_open: bool
-) -> None:
-    config = hub_config(tmp_path)
-    config = structs.replace(config, server=structs.replace(config.server, host=host, insecure_lan=is_open))
-    async with open_hub(config, engine=DigestEngine) as hub:
-        warnings = hub.health().warnings
-    assert any("without encryption" in warning for warning in warnings) == is_open

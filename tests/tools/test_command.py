@@ -89,7 +89,7 @@ def test_the_hub_takes_every_setting_as_an_option(minerva: Minerva, started: lis
         else:
             flags += [setting.option, str(setting.default)]
     assert minerva("hub", *flags)[0] == 0
-    assert started == [load_config(None, {}, {"server.insecure_lan": True})]
+    assert started == [load_config(None, {}, {})]
 
 
 def test_a_settings_file_is_found_and_overridden(

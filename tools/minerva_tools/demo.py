@@ -168,7 +168,11 @@ async def stage(
     runs = await asyncio.to_thread(what_runs, tuple(conversation.sound), say)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="minerva-demo-")))
-        private = msgspec.structs.replace(config, store=StoreConfig(path=folder / "store"))
+        private = msgspec.structs.replace(
+            config,
+            store=StoreConfig(path=folder / "store"),
+            server=msgspec.structs.replace(config.server, tls_host="127.0.0.1", tls_port=0),
+        )
         hub, address = await _serve(stack, private, say)
         say(f"Hub at {address}.")
         await _engines_ready(hub, say)

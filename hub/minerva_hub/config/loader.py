@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from minerva_hub.config.fields import PREFIX, Setting, sections, settings
@@ -19,6 +20,13 @@ from minerva_hub.errors import ConfigError
 
 FILE_NAME = "minerva.toml"
 FILE_VARIABLE = "MINERVA_CONFIG"
+# Settings of earlier versions, and what to do instead.
+REMOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "server.insecure_lan": "the network is served by TLS now (server.tls, on unless switched off), plain "
+        "HTTP on loopback only; take this key out, and server.host unless it is a loopback address"
+    }
+)
 MAX_FILE_BYTES = 1 << 20  # a settings file has some 4 kB; this is another file
 
 
@@ -96,6 +104,8 @@ def _from_file(path: Path) -> Iterable[tuple[Setting, Any]]:
             raise ConfigError(f"{path}: {section} = {table!r}: allowed is a section, [{section}]")
         for name, value in table.items():
             setting = settings().get(f"{section}.{name}")
+            if f"{section}.{name}" in REMOVED:
+                raise ConfigError(f"{path}: {section}.{name} is gone: {REMOVED[f'{section}.{name}']}")
             if setting is None:
                 known = [s.name for s in settings().values() if s.section == section]
                 raise ConfigError(
@@ -122,10 +132,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[Setting, str]]:
     known = {setting.variable: setting for setting in settings().values()}
+    removed = {f"{PREFIX}{key.replace('.', '_')}".upper(): text for key, text in REMOVED.items()}
     mine = tuple(f"{PREFIX}{section}_".upper() for section in sections())
     for name, value in env.items():
         if name in known:
             yield known[name], value
+        elif name in removed:
+            raise ConfigError(f"variable {name} is gone: {removed[name]}")
         elif name.startswith(PREFIX) and name != FILE_VARIABLE:
             meant = _meant(name, known, cutoff=0.85)  # other programs may have a MINERVA_ of their own
             if meant or name.startswith(mine):
@@ -134,6 +147,8 @@ def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[Setting, str]]:
 
 def _from_flags(flags: Mapping[str, Any]) -> Iterable[tuple[Setting, Any]]:
     for key, value in flags.items():
+        if key in REMOVED:
+            raise ConfigError(f"--{key.replace('.', '-').replace('_', '-')} is gone: {REMOVED[key]}")
         if key not in settings():
             raise ConfigError(f"unknown setting {key}{_meant(key, settings())}")
         if value is not None:
@@ -148,11 +163,10 @@ def _meant(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 def _check(config: HubConfig, origins: Mapping[str, str]) -> None:
     """The rules that join two settings."""
     server, segment = config.server, config.segment
-    if not is_loopback(server.host) and not server.insecure_lan:
+    if not is_loopback(server.host):
         raise ConfigError(
-            f"{origins['server.host']} = {server.host!r}: allowed is a loopback address, as long as nothing "
-            "is encrypted: others on the network could listen in. To do it all the same, set "
-            "server.insecure_lan (--server-insecure-lan)"
+            f"{origins['server.host']} = {server.host!r}: allowed is a loopback address, as plain HTTP is "
+            "for this machine only. The network is served by TLS: server.tls, server.tls_host and _port"
         )
     if segment.release > segment.threshold:
         origin = origins.get("segment.release") or origins["segment.threshold"]

@@ -16,15 +16,29 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ServerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[server]: where the page and /link listen."""
+    """[server]: where the page and /link listen: plain HTTP for this machine, TLS for the network."""
 
-    host: Annotated[
-        str, Meta(description="address to listen on; anything but loopback needs insecure_lan")
-    ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = 8484
-    insecure_lan: Annotated[
-        bool, Meta(description="listen beyond loopback although nothing is encrypted yet")
-    ] = False
+    host: Annotated[str, Meta(description="loopback address of plain HTTP, for this machine only")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port of plain HTTP; 0 takes a free one")] = (
+        8484
+    )
+    tls: Annotated[
+        bool, Meta(description="serve devices and browsers on the network, encrypted, with the owner's login")
+    ] = True
+    tls_host: Annotated[
+        str,
+        Meta(max_length=253, description="address to listen on with TLS; empty for every one"),
+    ] = ""
+    tls_port: Annotated[int, Meta(ge=0, le=65535, description="TCP port of TLS; 0 takes a free one")] = 8443
+    names: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="further host names and addresses of this hub, apart by blanks, for its certificate",
+        ),
+    ] = ""
 
 
 class StoreConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

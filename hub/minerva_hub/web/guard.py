@@ -1,18 +1,19 @@
 """Who may ask: host names against DNS rebinding, origins against forged requests, headers on every answer.
 
-There is no login yet, so what keeps a foreign web page out is the browser: it names the host it believes to
-talk to, and the origin that asks. Programs without a browser send neither a foreign name nor an origin.
+What keeps a foreign web page out is the browser: it names the host it believes to talk to, and the origin
+that asks. Programs without a browser send neither a foreign name nor an origin.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import socket
+from collections.abc import Collection
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from yarl import URL
 
+from minerva_hub.auth import is_local
 from minerva_hub.config import is_loopback
 from minerva_hub.web.problems import ApiError, Handler
 
@@ -30,7 +31,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 DEVICE_LINK = "/link"  # devices show their token and reach the hub by whatever name they were given
+DEVICE_UPDATES = "/default/"  # the update server's resources, likewise
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
+
+
+def is_of_devices(path: str) -> bool:
+    """Whether a path is for devices, which show their token, rather than for the owner."""
+    return path == DEVICE_LINK or path.startswith(DEVICE_UPDATES)
 
 
 def _is_address(host: str) -> bool:
@@ -42,14 +50,10 @@ def _is_address(host: str) -> bool:
 
 
 class Guard:
-    """Checks each request against the address that the hub is bound to."""
+    """Checks each request; `names` are the hub's own on the network."""
 
-    def __init__(self, bound: str) -> None:
-        self._loopback = is_loopback(bound)
-        self._names = {"localhost", "127.0.0.1", "::1", bound.lower()}
-        if not self._loopback:
-            own = socket.gethostname().lower()
-            self._names |= {own} | {f"{own}.{zone}" for zone in ("local", "lan", "home.arpa", "fritz.box")}
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self._names = LOCAL_NAMES | {name.lower() for name in names}
 
     def check_host(self, request: web.Request) -> None:
         """Raise ApiError where the Host header names a host that is not this one."""
@@ -57,13 +61,15 @@ class Guard:
             host = (URL(f"http://{request.host}").host or "").lower()
         except ValueError:
             host = ""
-        # Beyond loopback any bare address is fine too: a rebinding attack needs a name of its own.
-        if host in self._names or (not self._loopback and _is_address(host)):
+        local = is_local(request)
+        # On the network any bare address is fine too: a rebinding attack needs a name of its own.
+        if is_loopback(host) if local else host in self._names or _is_address(host):
             return
+        allowed = LOCAL_NAMES if local else self._names
         raise ApiError(
             421,
             "host",
-            f"the host {request.host[:100]!r} is not this hub; allowed are {', '.join(sorted(self._names))}",
+            f"the host {request.host[:100]!r} is not this hub; allowed are {', '.join(sorted(allowed))}",
         )
 
     def check_origin(self, request: web.Request) -> None:
@@ -71,7 +77,7 @@ class Guard:
         if request.method in SAFE:
             return
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and origin.partition("://")[2] != request.host:
+        if origin is not None and origin != f"{request.scheme}://{request.host}":
             raise ApiError(403, "origin", f"pages of {origin[:100]!r} may not change this hub")
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             raise ApiError(403, "origin", "pages of other sites may not change this hub")
@@ -89,9 +95,11 @@ class Guard:
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path != DEVICE_LINK:
+            if not is_of_devices(request.path):
                 self.check_host(request)
                 self.check_origin(request)
+                if not is_local(request):
+                    raise ApiError(401, "login", "the owner's login is needed here")
             return await handler(request)
 
         return guard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -27,15 +27,15 @@ def setup(
     bus: Bus,
     fleet: FleetFace,
     health: Callable[[], HubHealth],
-    host: str = "127.0.0.1",
+    names: Collection[str] = (),
 ) -> None:
-    """Add the page at /, REST under /api and the guard of the whole application; `host` is the bound address.
+    """Add the page at /, REST under /api and the guard of the whole application.
 
-    /api/events is in the document, but `minerva_hub.sse` serves it.
+    `names` are the hub's own on the network. /api/events is in the document, but `minerva_hub.sse` serves it.
     """
     app[FACES] = Faces(store=store, bus=bus, fleet=fleet, health=health)
     app.middlewares.append(as_problems)
-    app.middlewares.append(Guard(host).middleware)
+    app.middlewares.append(Guard(names).middleware)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         if route.handler is not None:

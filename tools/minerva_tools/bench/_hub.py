@@ -127,7 +127,7 @@ async def measure(setup: Setup) -> None:
     """Run until standard input ends."""
     vars(app).update(EarBank=StopWatch, Pipeline=TimedPipeline)
     config = HubConfig(
-        server=ServerConfig(port=0),
+        server=ServerConfig(port=0, tls=False),
         store=StoreConfig(path=Path(setup.folder)),
         ingest=IngestConfig(kind="ima_adpcm" if setup.kind == "ima_adpcm" else "pcm_s16le"),
         diarize=DiarizeConfig(engine="off"),
