@@ -1,5 +1,6 @@
 """The virtual board: the application as it is, on a computer, with boards/virtual_hw for its hardware."""
 
+import virtual_stall  # noqa: F401 - it listens to its control lines
 from virtual_clock import BOOT_MS, ticks_ms
 
 NAME = "virtual"

@@ -19,10 +19,11 @@ from minerva.errors import HubError, LinkError, MicrophoneError, SettingsError
 from minerva.hw.button import Button
 from minerva.hw.flash import State
 from minerva.hw.led import Light
-from minerva.hw.link import Link
+from minerva.hw.link import AUDIO, HEARD, Link
 from minerva.hw.mic import SETTLE_MS, Microphone
 from minerva.hw.watchdog import Watchdog, restart
 from minerva.hw.wifi import Wifi
+from minerva.outbox import Outbox
 from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
 from minerva.recorder import ALL, GATED, NONE, Recorder
@@ -43,7 +44,6 @@ _TEND_MS = 50
 _FAILED_MS = 10000
 _MIC_SILENT_MS = 5000  # an I2S that delivers nothing for that long is started anew
 _CAPTURE, _LINK, _TEND = range(3)
-MAX_OUTBOX = 16  # control messages waiting for the link; levels and health of a stalled link are soon stale
 
 
 class App:
@@ -89,7 +89,8 @@ class App:
         self._watchdog = Watchdog(3)
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
         self._tasks = []
-        self._outbox = []  # (whether it tells of sound, text)
+        self._link = None
+        self._outbox = Outbox()
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0, "withheld": 0}
         self._trouble = ""
         self._failed = False
@@ -122,20 +123,21 @@ class App:
         if mode == "mute":
             self.mic.stop()
             self.recorder.stop()
-            self._forget_heard()
-        policy = POLICIES.get(mode, NONE)
-        if policy != self.recorder.policy:
-            self.recorder.set_policy(policy)
+            self._outbox.forget_heard()
+            self._loud_since = -1
+        forgot = self.recorder.set_policy(POLICIES.get(mode, NONE))
+        if self._link is not None and (forgot or mode == "mute"):
+            self._withdraw(self._link.withdraw(mode == "mute"))
         if mode != "mute" and not self.mic.running:
             self._start_mic()
         self._health_due = True
 
-    def _forget_heard(self) -> None:
-        """Drop, counted, what waits for the link and tells of sound; the rest still goes out."""
-        kept = [item for item in self._outbox if not item[0]]
-        self._drops["outbox"] += len(self._outbox) - len(kept)
-        self._outbox = kept
-        self._loud_since = -1
+    def _withdraw(self, carried: int) -> None:
+        """Count what was framed for the link, and taken back."""
+        if carried == AUDIO:
+            self.recorder.take_back()
+        elif carried == HEARD:
+            self._outbox.dropped += 1
 
     def _start_mic(self) -> None:
         self.recorder.stop()
@@ -216,10 +218,12 @@ class App:
         reason = ""
         try:
             link.send_text(self.session.open(self._now_ms()))
-            self._forget_heard()  # what was heard before is stale
-            self._outbox = []
+            self._outbox.clear()
+            self._loud_since = -1
+            self._link = link
             reason = await self._converse(link)
         finally:
+            self._link = None
             await link.close(1008 if reason else 1001, reason)
         raise LinkError(reason)
 
@@ -242,7 +246,7 @@ class App:
                             return await self._take_leave(link, event)
                         self._on_event(event, link)
             for text in self.session.take_outgoing():
-                self._post(text)
+                self._outbox.post(text)
             if not link.flush() or not self._send_next(link):
                 await sleep_ms(_LINK_MS)
             else:
@@ -280,23 +284,15 @@ class App:
         elif name == "error":
             print("hub: %s: %s" % (event[1]["code"], event[1]["message"]))
 
-    def _post(self, text: str, heard: bool = False) -> None:
-        """Queue a control message, which tells of sound if `heard`; the oldest gives way, and is counted."""
-        if len(self._outbox) >= MAX_OUTBOX:
-            self._outbox.pop(0)
-            self._drops["outbox"] += 1
-        self._outbox.append((heard, text))
-
     def _send_next(self, link: Link) -> bool:
         """Begin the next frame: messages first, then audio, oldest first. False when there is nothing."""
         if self._outbox:
-            link.send_text(self._outbox.pop(0)[1])
+            heard, text = self._outbox.take()
+            link.send_text(text, heard)
         elif self.session.state == LIVE and self.privacy.allows("audio"):
-            ring = self.recorder.ring
-            size = ring.peek(link.buffer, ROOM)
+            size = self.recorder.take_next(link.buffer, ROOM)
             if size == 0:
                 return False
-            ring.sent()
             link.send_packet(size)
         else:
             return False
@@ -339,7 +335,7 @@ class App:
             if ticks_diff(now, self._level_at) >= LEVEL_MS:
                 self._level_at = now
                 rms, peak = self.recorder.take_level()
-                self._post(
+                self._outbox.post(
                     self.session.message(
                         "level", {"time_ms": self._now_ms(), "rms_db": rms, "peak_db": peak}
                     ),
@@ -352,7 +348,7 @@ class App:
         if self._health_due or ticks_diff(now, self._health_at) >= HEALTH_MS:
             self._health_due = False
             self._health_at = now
-            self._post(self._health())
+            self._outbox.post(self._health())
 
     def _report_loud_sound(self) -> None:
         """In `events` mode the hub hears nothing itself: tell it of each loud sound, when it is over."""
@@ -360,7 +356,7 @@ class App:
         if loud and self._loud_since < 0:
             self._loud_since = self._now_ms()
         elif not loud and self._loud_since >= 0:
-            self._post(
+            self._outbox.post(
                 self.session.message(
                     "event",
                     {
@@ -379,6 +375,7 @@ class App:
         drops["overwritten"] = self.recorder.ring.overwritten
         drops["discontinuities"] = self.recorder.discontinuities
         drops["withheld"] = self.recorder.withheld
+        drops["outbox"] = self._outbox.dropped
         now = self._now_ms()
         return self.session.health(
             {

@@ -88,6 +88,7 @@ class Recorder:
         self.frames = 0
         self.discontinuities = 0
         self.withheld = 0  # packets that a mode kept from being sent
+        self._first_time = False  # the packet that `take_next` gave last had never been sent
         self.next_high = 0  # the next packet's sequence number, in halves
         self.next_low = 0
         self.rms_cdb = SILENCE_CDB  # the loudest since take_level()
@@ -121,29 +122,40 @@ class Recorder:
         """The same, by the kind's name in messages."""
         self.configure(KINDS[kind], frames)
 
-    def set_policy(self, policy: int) -> None:
-        """What happens to audio from now on.
+    def set_policy(self, policy: int) -> bool:
+        """What happens to audio from now on; True when what was recorded before is forgotten.
 
-        Only from GATED to ALL, which sends more of the same, is anything kept of what was recorded before;
-        else it is forgotten, and counted as withheld where it was not yet sent.
+        Only from GATED to ALL, which sends more of the same, is anything of it kept; else it is counted as
+        withheld where it was not yet sent.
         """
         if policy == self.policy:
-            return
-        if not (self.policy == GATED and policy == ALL):
+            return False
+        forgets = not (self.policy == GATED and policy == ALL)
+        if forgets:
             self.forget()
         self.policy = policy
+        return forgets
 
     def forget(self) -> None:
         """Forget all audio held, sent or not: a mode forbids it; what was not yet sent counts as withheld.
 
         What never was gives its numbers back, so that the hub sees no loss where its owner wanted a pause.
         """
-        number = (self.next_high << 16 | self.next_low) - self.ring.fresh & 0xFFFFFFFF
-        self.next_high = number >> 16
-        self.next_low = number & 0xFFFF
+        self._free_numbers(self.ring.fresh)
         self.withheld += self.ring.clear()
         self._forget_waiting()
         self._running = False
+
+    def take_back(self) -> None:
+        """After forget(): so is the packet that take_next() gave last, which did not go out."""
+        self.withheld += 1
+        if self._first_time:
+            self._free_numbers(1)
+
+    def _free_numbers(self, count: int) -> None:
+        number = (self.next_high << 16 | self.next_low) - count & 0xFFFFFFFF
+        self.next_high = number >> 16
+        self.next_low = number & 0xFFFF
 
     def _forget_waiting(self) -> None:
         """The packets without a number, and the one being filled."""
@@ -269,6 +281,15 @@ class Recorder:
             low = 0
             self.next_high = self.next_high + 1 & 0xFFFF
         self.next_low = low
+
+    def take_next(self, target: "bytearray", at: int) -> int:
+        """Copy the oldest unsent packet to target[at:]; it counts as sent. Its size, 0 when there is none."""
+        ring = self.ring
+        size = ring.peek(target, at)
+        if size:
+            self._first_time = ring.fresh == ring.unsent
+            ring.sent()
+        return size
 
     def resume_after(self, seq: "int | None") -> int:
         """The hub has settled all up to `seq` (None: nothing): send again what the ring has after it.

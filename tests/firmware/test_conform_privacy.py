@@ -200,6 +200,73 @@ async def test_nothing_after_a_mute(hub: DeviceHub, switch_on: Any, chatter: Pat
             await again.stop()
 
 
+async def stalled(hub: DeviceHub, unit: Any) -> tuple[int, int]:
+    """Stall its network with sound on the way: (packets, levels) that had left by then."""
+    unit.network(False)
+    await unit.says("the network takes nothing")
+    await asyncio.sleep(0.5)  # what it took is in this process's sockets already; 2 s of sound wait behind it
+    return len(hub.packets), len(hub.of("level"))
+
+
+async def ten_more(hub: DeviceHub) -> None:
+    """Wait for packets."""
+    have = len(hub.packets)
+    await hub.until(lambda: len(hub.packets) >= have + 10)
+
+
+def withheld(hub: DeviceHub) -> int:
+    return int(hub.of("health")[-1]["drops"]["withheld"])
+
+
+@feature(
+    "Mute",
+    "nothing of what was heard begins to leave after a mute, not even a frame already made",
+    needs=("sound", "button", "network"),
+)
+async def test_a_frame_that_had_not_begun(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        for pause_s in (0, 0.06, 0.11, 0.17):  # it may be a packet that is next, or a level
+            await ten_more(hub)
+            await asyncio.sleep(pause_s)
+            before, mutes = withheld(hub), len(hub.of("mute"))
+            left = await stalled(hub, unit)
+            unit.press()
+            await unit.says("I2S off")
+            unit.network(True)
+            await hub.until(lambda n=mutes: len(hub.of("mute")) > n)
+            await hub.until(lambda n=before: withheld(hub) > n + 20)
+            await asyncio.sleep(0.3)
+            assert (len(hub.packets), len(hub.of("level"))) == left
+            unit.press()
+        await ten_more(hub)
+    assert hub.connections == 1
+    numbers = [packet[4] for packet in hub.packets]
+    assert numbers == list(range(len(numbers))), "a pause is no loss"
+
+
+@feature(
+    "Modes",
+    "a packet already made for the link is taken back when the mode forbids it, if it has not begun",
+    needs=("sound", "network"),
+)
+async def test_a_packet_that_had_not_begun(hub: DeviceHub, switch_on: Any, chatter: Path) -> None:
+    async with switch_on(hub, chatter, loop=True) as unit:
+        for pause_s in (0, 0.06, 0.11, 0.17):
+            await ten_more(hub)
+            await asyncio.sleep(pause_s)
+            packets, _ = await stalled(hub, unit)
+            await hub.say(type="config", mode="events")
+            await unit.says("mode: events")
+            unit.network(True)
+            await hub.until(lambda: hub.of("health")[-1]["mode"] == "events")
+            levels = len(hub.of("level"))
+            await hub.until(lambda n=levels: len(hub.of("level")) >= n + 4)
+            assert len(hub.packets) == packets
+            await hub.say(type="config", mode="full")
+        await ten_more(hub)
+    assert [packet[4] for packet in hub.packets] == list(range(len(hub.packets)))
+
+
 @feature("Modes", "`speech` after `full` sends nothing recorded before it, which is `withheld` and no loss",
          needs=("sound", "settings"))  # fmt: skip
 async def test_full_to_speech(hub: DeviceHub, switch_on: Any, tmp_path: Path) -> None:

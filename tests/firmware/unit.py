@@ -151,6 +151,10 @@ class Unit:
         """Switch the Wi-Fi on or off that it may join."""
         self._tell("wifi up" if up else "wifi down")
 
+    def network(self, flows: bool) -> None:
+        """Let the network take nothing of what it says, or take it again."""
+        self._tell("net flow" if flows else "net stall")
+
     def microphone(self, works: bool) -> None:
         """Break the microphone, so that it gives nothing, or mend it."""
         self._tell("mic on" if works else "mic off")

@@ -18,8 +18,10 @@ from minerva_tools.virtual import (
 
 # What a test may need of its device: a room that the test fills with sound, a clock that may run faster and
 # may have begun long ago, settings of the test's own, a hub at a plain socket, the button, the power switch,
-# Wi-Fi and a microphone that fails.
-PROCESS = frozenset({"sound", "clock", "settings", "socket", "button", "power", "wifi", "microphone"})
+# Wi-Fi, a network that stalls and a microphone that fails.
+PROCESS = frozenset(
+    {"sound", "clock", "settings", "socket", "button", "power", "wifi", "network", "microphone"}
+)
 BOARD = frozenset({"power"})
 
 
@@ -41,7 +43,8 @@ class ProcessVariant(Variant):
     def start(self, hearing: Hearing) -> tuple[list[str], dict[str, str]]:
         """(command, variables), to be run in a folder that holds settings.json.
 
-        Standard input takes `press`, `wifi up`, `wifi down`, `mic off`, `mic on`, `quit`.
+        Standard input takes `press`, `wifi up`, `wifi down`, `mic off`, `mic on`, `net stall`, `net flow`,
+        `quit`.
         """
         return self.interpreter.device(device_folder(), hearing)
 

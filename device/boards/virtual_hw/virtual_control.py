@@ -1,4 +1,4 @@
-"""What somebody does to the virtual board, as lines on standard input: `press`, `wifi up`, `wifi down`.
+"""What somebody does to the virtual board, as lines on standard input: `press`, `net stall`, `wifi down`….
 
 Only with MINERVA_CONTROL=1. `quit` and the end of standard input end the program: it never outlives who
 started it.

@@ -11,6 +11,11 @@ HANDSHAKE_TIMEOUT_MS = 15000  # TLS on an ESP32-S3 takes one to two seconds of i
 _LOOK_MS = 10
 _READ_BYTES = 512
 
+# What a frame in the making tells of.
+CONTROL = 0
+HEARD = 1  # of sound, in words
+AUDIO = 2
+
 
 class Link:
     """An open WebSocket. `buffer[ROOM:]` takes the payload of the next binary frame while not `busy`."""
@@ -22,8 +27,12 @@ class Link:
         self._reader = websocket.FrameReader()
         self._input = bytearray(_READ_BYTES)
         self._view = memoryview(self._input)
+        self._start = 0
         self._at = 0
         self._end = 0
+        self._carries = CONTROL
+        self._held = False  # TLS may have a part of the frame that it did not take
+        self._spoilt = ""
         self._pong = None
         self._early = ()  # frames that came in one piece with the handshake's answer
 
@@ -80,36 +89,56 @@ class Link:
 
     def _say(self, data: bytes) -> None:
         self.buffer[: len(data)] = data
-        self._at = 0
+        self._start = self._at = 0
         self._end = len(data)
 
-    def _send(self, opcode: int, size: int) -> None:
-        self._at = self._masker.frame(self.buffer, opcode, size)
+    def _send(self, opcode: int, size: int, carries: int) -> None:
+        self._start = self._at = self._masker.frame(self.buffer, opcode, size)
         self._end = ROOM + size
+        self._carries = carries
+        self._held = False
 
-    def _send_copy(self, opcode: int, data: bytes) -> None:
+    def _send_copy(self, opcode: int, data: bytes, carries: int) -> None:
         self.buffer[ROOM : ROOM + len(data)] = data
-        self._send(opcode, len(data))
+        self._send(opcode, len(data), carries)
 
-    def send_text(self, text: str) -> None:
-        """Begin to send a control message; not while busy."""
-        self._send_copy(TEXT, text.encode())
+    def send_text(self, text: str, heard: bool = False) -> None:
+        """Begin to send a control message, which tells of sound if `heard`; not while busy."""
+        self._send_copy(TEXT, text.encode(), HEARD if heard else CONTROL)
 
     def send_packet(self, size: int) -> None:
         """Begin to send the packet in buffer[ROOM:ROOM+size]; not while busy. Allocates nothing."""
-        self._send(BINARY, size)
+        self._send(BINARY, size, AUDIO)
+
+    def withdraw(self, mute: bool) -> int:
+        """Take back the frame in the making if it is AUDIO, in a `mute` HEARD too; what it was, else CONTROL.
+
+        A frame that has begun is finished. TLS keeps what it could not write, and would send it sooner or
+        later: then the link ends instead.
+        """
+        if not self.busy or self._at > self._start or self._carries == CONTROL:
+            return CONTROL
+        if self._carries == HEARD and not mute:
+            return CONTROL
+        if self._held:
+            self._spoilt = "closed here: TLS holds what a change of mode took back"
+        self._at = self._end
+        return self._carries
 
     def flush(self) -> bool:
         """Write what the network takes; True when the next frame may begin."""
+        if self._spoilt:
+            raise LinkError(self._spoilt)
         while self._at < self._end:
             taken = self._stream.write(self.buffer, self._at, self._end)
             if not taken:
+                self._held = self._stream.secure
                 return False
             self._at += taken
         if self._pong is not None:
             data = self._pong
             self._pong = None
-            self._send_copy(PONG, data)
+            self._send_copy(PONG, data, CONTROL)
             return self.flush()
         return True
 
@@ -140,7 +169,7 @@ class Link:
         """Say good-bye if that can still be done at once, and give the socket back."""
         try:
             if self.flush():
-                self._send_copy(CLOSE, bytes([code >> 8, code & 0xFF]) + reason.encode()[:100])
+                self._send_copy(CLOSE, bytes([code >> 8, code & 0xFF]) + reason.encode()[:100], CONTROL)
                 self.flush()
                 await sleep_ms(_LOOK_MS)
         except LinkError:

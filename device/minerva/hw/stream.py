@@ -78,9 +78,13 @@ async def _connect(host: str, port: int, alive):
 
 
 class Stream:
-    """An open connection; its calls raise LinkError when it is gone, HubError when TLS refuses."""
+    """An open connection; its calls raise LinkError when it is gone, HubError when TLS refuses.
 
-    def __init__(self, sock, name: str):
+    `secure`: by TLS, which keeps what the network did not take; only the same bytes may follow then.
+    """
+
+    def __init__(self, sock, name: str, secure: bool = False):
+        self.secure = secure
         self._sock = sock
         self._name = name
 
@@ -103,7 +107,7 @@ class Stream:
             except HubError:
                 sock.close()
                 raise
-        return Stream(sock, server_name or host)
+        return Stream(sock, server_name or host, bool(ca))
 
     def read_into(self, buf: "bytearray") -> int:
         """Bytes read into `buf` now, 0 when there are none yet."""

@@ -27,7 +27,7 @@ class Sink:
     def reserve(self, size):
         pass
 
-    def send_text(self, text):
+    def send_text(self, text, heard):
         self.texts.append(json.loads(text))
 
     def flush(self):
@@ -46,7 +46,7 @@ def waiting():
     app.recorder.gate.transient = False
     app._report()
     app._loud_since = 2
-    kinds = [json.loads(item[1])["type"] for item in app._outbox]
+    kinds = [json.loads(item[1])["type"] for item in app._outbox._items]
     assert kinds == ["level", "event", "health"], kinds
     return app
 
@@ -61,7 +61,7 @@ def main(how):
         app._press()
     assert app.privacy.effective == "mute"
     for text in app.session.take_outgoing():
-        app._post(text)
+        app._outbox.post(text)
     app._report()
     link = Sink()
     while app._send_next(link):

@@ -350,3 +350,23 @@ def check_the_recorders_numbers_are_the_wires():
         wire.PCM_S16LE,
         wire.IMA_ADPCM,
     )
+
+
+def check_a_packet_that_is_taken_back_gives_its_number_back_once():
+    out = bytearray(wire.MAX_MEDIA)
+    for again in (False, True):
+        d = Device(policy=ALL)
+        d.hear(LOUD, 30)
+        for _ in range(4):
+            d.recorder.take_next(out, 0)
+        if again:
+            d.recorder.resume_after(None)
+            d.recorder.take_next(out, 0)  # number 0, which the hub may have
+        unsent = d.ring.unsent
+        assert d.recorder.set_policy(NONE)
+        d.recorder.take_back()
+        assert d.recorder.withheld == unsent + 1
+        assert d.recorder.set_policy(ALL)
+        d.hear(LOUD, 3)
+        assert d.recorder.take_next(out, 0)
+        assert out[4] == (4 if again else 3)
