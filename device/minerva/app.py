@@ -90,6 +90,7 @@ class App:
         self._backoff = Backoff(lambda n: getrandbits(16) % n)
         self._tasks = []
         self._link = None
+        self._welcomed_ms = -1  # device time of the welcome while the link stands
         self._outbox = Outbox()
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0, "withheld": 0}
         self._trouble = ""
@@ -194,6 +195,9 @@ class App:
                 if isinstance(e, HubError):
                     self._failed = True
             self.session.lost()
+            if self._welcomed_ms >= 0:
+                self._backoff.ended(self._now_ms() - self._welcomed_ms)
+                self._welcomed_ms = -1
             pause = self._backoff.next_ms()
             while pause > 0:
                 self._link_alive()
@@ -272,7 +276,7 @@ class App:
         if name == "welcome":
             self._failed = False
             self._trouble = ""
-            self._backoff.reset()
+            self._welcomed_ms = self._now_ms()
             link.reserve(self.recorder.max_packet)
             self.recorder.take_level()  # of the time without a link
             resume = self.session.resume
@@ -281,6 +285,8 @@ class App:
         elif name == "mode" or name == "muted":
             self._obey()
             print("%s:" % name, event[1])
+        elif name == "ack":
+            self._backoff.reset()  # the hub took a packet
         elif name == "error":
             print("hub: %s: %s" % (event[1]["code"], event[1]["message"]))
 

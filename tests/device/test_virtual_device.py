@@ -127,6 +127,16 @@ def test_what_was_heard_before_a_mute_does_not_leave_after_it(
         assert "not told" in said
 
 
+def test_a_welcome_alone_makes_no_pause_short_again(
+    interpreter: Interpreter, tmp_path: Path, wav: Path
+) -> None:
+    chosen = {"version": 1, "board": "virtual", **SETTINGS}
+    (tmp_path / "settings.json").write_text(json.dumps(chosen))
+    script = ON_DEVICE / "reconnect.py"
+    said = run_script(interpreter, script, cwd=tmp_path, MINERVA_SPEED="1000", MINERVA_MIC_WAV=str(wav))
+    assert "not enough" in said
+
+
 async def test_a_watchdog_that_is_not_fed_resets(interpreter: Interpreter, tmp_path: Path) -> None:
     script = tmp_path / "not_fed.py"
     script.write_text(NOT_FED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -239,7 +240,7 @@ async def in_the_welcome(link: Conversation) -> None:
 async def after_welcome(link: Conversation) -> None:
     await link.open()
     await link.hear_message("hello")
-    await link.send(welcome())
+    await link.send(welcome() + text({"type": "ack", "seq": 0}))  # so that it is soon back
 
 
 async def in_a_packet(link: Conversation) -> None:
@@ -256,7 +257,7 @@ async def with_close(link: Conversation) -> None:
 
 
 STATES: list[Script] = [
-    before_request, before_answer, in_the_answer, before_hello, before_welcome, in_the_welcome, after_welcome,
+    before_request, before_answer, in_the_answer, after_welcome, before_hello, before_welcome, in_the_welcome,
     in_a_packet, with_close,
 ]  # fmt: skip
 
@@ -268,6 +269,27 @@ async def test_closed_at_every_state(switch_on: Any) -> None:
         while hub.connections <= len(STATES):
             await asyncio.sleep(0.05)
         assert unit.running
+
+
+@feature(
+    "Bad input",
+    "a hub that welcomes it and closes at once, for ever, is tried ever more rarely",
+    needs=("socket",),
+)
+async def test_hub_that_closes_after_each_welcome(switch_on: Any) -> None:
+    began: list[float] = []
+
+    async def close(link: Conversation) -> None:
+        began.append(time.monotonic())
+        await link.open()
+        await link.hear_message("hello")
+        await link.send(welcome())
+        await link.hear_message("health")
+
+    async with RawHub(then=close) as hub, switch_on(hub, speed=1):
+        await hub.until_finished(7)
+    # The pauses are 0.3, 0.48, 0.77, 1.23, 1.97 and 3.15 s, each a fifth shorter at most.
+    assert began[6] - began[0] >= 0.8 * 7.9
 
 
 @feature("Bad input", "leaves a hub that never answers its hello, and tries again", needs=("socket",))

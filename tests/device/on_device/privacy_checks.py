@@ -1,7 +1,6 @@
 import json
 
 from minerva import led
-from minerva.backoff import Backoff
 from minerva.privacy import Privacy
 from minerva.session import Session
 from minerva.wire import MODES
@@ -123,15 +122,3 @@ def check_lights():
     # Either alone tells the state.
     assert len(colours) == 6
     assert len(rhythms) == 6
-
-
-def check_backoff_grows_to_its_cap_and_resets():
-    low = Backoff(lambda n: 0)
-    high = Backoff(lambda n: n - 1)
-    pauses = [(low.next_ms(), high.next_ms()) for _ in range(12)]
-    assert pauses[0] == (240, 360)
-    assert pauses[-1] == (8000, 12000)
-    for a, b in zip(pauses, pauses[1:]):
-        assert b[0] >= a[0]
-    low.reset()
-    assert low.next_ms() == 240

@@ -11,6 +11,9 @@ use crate::websocket::{Event, Opcode, ROOM, WebSocket, WebSocketError, close_fra
 pub const OPEN_TIMEOUT_MS: u64 = 40_000;
 /// The hub answers the request for a WebSocket within this time.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 15_000;
+/// A link that stood for so long, or on which a packet was acknowledged, was a good one: the next pause is short.
+/// A welcome alone proves nothing: a hub may close right after it, for ever.
+pub const STEADY_MS: u64 = 30_000;
 /// Last words have that long to go out.
 const LEAVE_TIMEOUT_MS: u64 = 1000;
 /// A fatal error of either side, as docs/protocol.md says.
@@ -92,6 +95,7 @@ pub struct Connection<'a> {
     carries: Carries,
     begun: bool, // some of that frame was
     backoff: Backoff,
+    welcomed_ms: Option<u64>,
     reason: heapless::String<32>,
 }
 
@@ -106,6 +110,7 @@ impl<'a> Connection<'a> {
             carries: Carries::Control,
             begun: false,
             backoff: Backoff::of_link(),
+            welcomed_ms: None,
             reason: heapless::String::new(),
         }
     }
@@ -184,14 +189,24 @@ impl<'a> Connection<'a> {
         self.websocket.reset();
         self.pending = 0..0;
         self.begun = false;
+        if let Some(welcomed_ms) = self.welcomed_ms.take()
+            && now_ms.saturating_sub(welcomed_ms) >= STEADY_MS
+        {
+            self.backoff.reset();
+        }
         let pause_ms = u64::from(self.backoff.next_ms(random()));
         self.phase = Phase::Down {
             until_ms: now_ms.saturating_add(pause_ms),
         };
     }
 
-    /// The hub said welcome: the next pause is a short one again.
-    pub fn welcomed(&mut self) {
+    /// The hub said welcome.
+    pub fn welcomed(&mut self, now_ms: u64) {
+        self.welcomed_ms = Some(now_ms);
+    }
+
+    /// The hub took a packet into the stream: the next pause is a short one again.
+    pub fn acked(&mut self) {
         self.backoff.reset();
     }
 

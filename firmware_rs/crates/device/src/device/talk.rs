@@ -123,7 +123,8 @@ impl Device<'_> {
                 self.obey(microphone);
                 self.notes.say(format_args!("mute: {state}"));
             }
-            LinkEvent::Ack { .. } | LinkEvent::HealthAck(_) => {}
+            LinkEvent::Ack { .. } => self.connection.acked(),
+            LinkEvent::HealthAck(_) => {}
             LinkEvent::Error { code, message } => {
                 self.notes.say(format_args!("hub: {code}: {message}"))
             }
@@ -143,7 +144,7 @@ impl Device<'_> {
         self.failed = false;
         self.utc = Some((utc_ms, now_ms));
         self.notes.no_trouble();
-        self.connection.welcomed();
+        self.connection.welcomed(now_ms);
         self.configure();
         self.recorder.take_level(); // of the time without a link
         let settled = self.link.resume().filter(|resume| resume.stream == 0);

@@ -173,31 +173,72 @@ fn hubs_that_are_away_or_wrong() {
 }
 
 #[test]
-fn the_pauses_between_tries_grow_and_are_short_again_after_a_welcome() {
-    let mut world = World::new(Start::default());
-    world.hub.answer = Answer::Refused;
-    world.run(60_000);
-    let pauses = |opens: &[u64]| {
+fn the_pauses_between_tries_grow_and_are_short_again_after_a_link_that_held() {
+    let away = |world: &mut World| {
+        let tries = world.hub.opens.len();
+        world.hub.answer = Answer::Refused;
+        world.hub.cut();
+        world.run(60_000);
+        world.hub.answer = Answer::WebSocket;
+        while !world.device.online() {
+            world.run(100);
+        }
+        let opens = &world.hub.opens[tries..];
         opens
             .windows(2)
             .map(|pair| pair[1] - pair[0])
             .collect::<Vec<_>>()
     };
-    let grown = pauses(&world.hub.opens);
+    let pause = |world: &mut World| {
+        let cut_ms = world.now();
+        world.hub.cut();
+        world.run(15_000);
+        assert!(world.device.online());
+        let since = world.hub.opens.iter().find(|at| **at >= cut_ms);
+        since.unwrap() - cut_ms
+    };
+    let mut world = World::new(Start::default());
+    let grown = away(&mut world);
     assert!(
-        grown[0] <= 400 && grown[1] <= 620 && *grown.last().unwrap() >= 8000,
+        grown[0] <= 400 && grown[1] <= 620 && grown[7] >= 8000,
         "{grown:?}"
     );
     assert!(grown.iter().all(|pause| *pause <= 12_050));
-    world.hub.answer = Answer::WebSocket;
-    world.run(15_000);
-    assert!(world.device.online());
-    let cut_ms = world.now();
-    world.hub.cut();
-    world.run(1000);
-    assert!(world.device.online());
-    let again_ms = world.hub.opens.last().unwrap() - cut_ms;
-    assert!((240..=430).contains(&again_ms), "{again_ms}");
+    // A welcome is not enough, nor is a minute of a good link used up by one pause.
+    world.run(20_000);
+    assert!(pause(&mut world) >= 7900);
+    world.run(31_000);
+    let short = pause(&mut world);
+    assert!((240..=430).contains(&short), "{short}");
+    // A packet that the hub took is; one health message is not.
+    away(&mut world);
+    world.hub.order(&FromHub::Ack(Ack {
+        health: Some(0),
+        ..Ack::default()
+    }));
+    world.run(100);
+    assert!(pause(&mut world) >= 7900);
+    world.hub.order(&FromHub::Ack(Ack {
+        seq: Some(0),
+        ..Ack::default()
+    }));
+    world.run(100);
+    let short = pause(&mut world);
+    assert!((240..=430).contains(&short), "{short}");
+}
+
+#[test]
+fn a_hub_that_welcomes_and_closes_at_once_is_tried_ever_more_rarely() {
+    let mut world = World::in_mode("speech");
+    for _ in 0..6000 {
+        world.run(20);
+        if world.device.online() {
+            world.hub.cut();
+        }
+    }
+    let tries = world.hub.opens.len();
+    // Eight in the first 23 s, then one each ten seconds: some 18 in two minutes.
+    assert!((15..=21).contains(&tries), "{tries}");
 }
 
 #[test]
