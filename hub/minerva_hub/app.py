@@ -17,7 +17,7 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
-from minerva_hub import link, sse
+from minerva_hub import ddi, link, sse
 from minerva_hub import web as page
 from minerva_hub.auth import Identity, own_names
 from minerva_hub.auth.identity import FOLDER as IDENTITY
@@ -30,6 +30,9 @@ from minerva_hub.fleet import Fleet
 from minerva_hub.link import LinkHub
 from minerva_hub.listen import TlsSite, bind
 from minerva_hub.pipeline import Pipeline
+from minerva_hub.rollouts import Rollouts
+from minerva_hub.rollouts.shelf import FOLDER as RELEASES
+from minerva_hub.rollouts.shelf import Shelf
 from minerva_hub.segment import EarBank
 from minerva_hub.store import Store
 from minerva_hub.transcribe import Engine
@@ -79,6 +82,8 @@ class Hub:
     pipeline: Pipeline
     health: Callable[[], HubHealth]
     identity: Identity
+    rollouts: Rollouts
+    shelf: Shelf
     tls_address: str | None = None
     tls_drops: Counter[str] = field(default_factory=Counter)
 
@@ -99,6 +104,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         drops = Counter(pipeline.drops)
         drops.update(links.drops)
         drops.update(tls_drops)
+        drops.update(updates.drops)
         drops["bus"] += bus.dropped
         return HubHealth(
             version=version("minerva-hub"),
@@ -124,26 +130,46 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             changed=lambda: bus.publish(HealthChanged(health=health())),
             on_gap=fleet.lost,
         )
-        fleet.on_removed = pipeline.forget
+        rollouts = Rollouts(store, bus, fleet)
+        shelf = Shelf(config.store.path / RELEASES)
+        await asyncio.to_thread(shelf.open)
+        fleet.on_linked = rollouts.linked
+        fleet.on_removed = _both(pipeline.forget, rollouts.removed)
         links = LinkHub(store=store, bus=bus, fleet=fleet, pipeline=pipeline, kind=config.ingest.kind)
         app = web.Application(client_max_size=64 * 1024)
         commands = Commands(fleet, pipeline)
         page.setup(app, store=store, bus=bus, fleet=commands, health=health, names=identity.names)
         sse.setup(app, bus=bus, devices=fleet.devices, health=health)
         link.setup(app, links)
+        updates = ddi.setup(app, store=store, fleet=fleet, rollouts=rollouts, shelf=shelf)
         await fleet.refresh()
         await pipeline.start()
-        watch = asyncio.create_task(fleet.watch(), name="registry")
+        tasks = (
+            asyncio.create_task(fleet.watch(), name="registry"),
+            asyncio.create_task(rollouts.run(), name="rollouts"),
+        )
         try:
-            yield Hub(app, store, bus, fleet, pipeline, health, identity, tls_drops=tls_drops)
+            yield Hub(
+                app, store, bus, fleet, pipeline, health, identity, rollouts, shelf, tls_drops=tls_drops
+            )
         finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
             await pipeline.stop()
     finally:
         bus.close()
         await store.close()
+
+
+def _both(one: Callable[[str], None], other: Callable[[str], None]) -> Callable[[str], None]:
+    def both(id_: str) -> None:
+        one(id_)
+        other(id_)
+
+    return both
 
 
 @asynccontextmanager

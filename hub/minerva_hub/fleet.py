@@ -13,7 +13,15 @@ from minerva.wire import MODES
 
 from minerva_hub.bus import Bus
 from minerva_hub.errors import PeerError, StoreError, UserError
-from minerva_hub.events import DeviceChanged, DeviceInfo, DeviceRecord, DeviceRemoved, Gap, Mode
+from minerva_hub.events import (
+    DeviceChanged,
+    DeviceInfo,
+    DeviceRecord,
+    DeviceRemoved,
+    Gap,
+    Mode,
+    UpdateState,
+)
 from minerva_hub.store import Store
 
 _log = logging.getLogger(__name__)
@@ -101,6 +109,7 @@ class Fleet:
         self._bus = bus
         self._devices: dict[str, Device] = {}
         self.on_removed: Callable[[str], None] = lambda id_: None
+        self.on_linked: Callable[[str], None] = lambda id_: None
 
     async def refresh(self) -> None:
         """Take over what the command added to or removed from the registry."""
@@ -167,6 +176,7 @@ class Fleet:
         now = time.time_ns() // 1_000_000
         device.update(online=True, problem=None, since_ms=now, last_seen_ms=now, **fields)
         self._publish(device)
+        self.on_linked(device.record.id)
 
     def disconnected(self, device: Device, wire: Wire, problem: str | None) -> None:
         """A connection ended; nothing happens when a newer one took its place."""
@@ -202,6 +212,22 @@ class Fleet:
         device = self._devices.get(gap.device)
         if device is not None:
             device.update(gaps=device.info.gaps + 1)
+            self._publish(device)
+
+    # --- updates --------------------------------------------------------------------------------------------
+
+    def check_updates(self, device_id: str) -> bool:
+        """Tell a device to ask its update server now, rather than when its time comes. False: not linked."""
+        device = self._devices.get(device_id)
+        if device is None or device.wire is None:
+            return False
+        device.wire.send({"type": "update", "action": "check"})
+        return True
+
+    def updating(self, device_id: str, state: UpdateState) -> None:
+        """Show how far a device's update is; one that was removed meanwhile is ignored."""
+        device = self._devices.get(device_id)
+        if device is not None and device.update(update=state):
             self._publish(device)
 
     # --- what people ask ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from minerva import wire
 from minerva_hub.audio import mel64
 from minerva_hub.auth import is_authorised
 from minerva_hub.errors import PeerError
-from minerva_hub.events import Level, NewSound, SelfTest
+from minerva_hub.events import Level, NewSound, SelfTest, UpdateState
 from minerva_hub.fleet import Device
 from minerva_hub.link.hub import LinkHub
 from minerva_hub.link.rate import Rate
@@ -192,6 +192,7 @@ class Link:
             self,
             address=self._address,
             firmware=f"{firmware['name']} {firmware['version']}",
+            version=firmware["version"],
             variant=firmware["variant"],
             board=firmware["board"],
             slot=hello["slot"],
@@ -267,6 +268,7 @@ class Link:
                 noise_db=message.get("noise_db"),
                 drops=message["drops"],
                 received=stream.received,
+                version=message["version"],
                 slot=message["slot"],
                 mode=message["mode"],
                 mute=message["mute"],
@@ -278,8 +280,23 @@ class Link:
             self._event(device, stream, message)
         elif kind == "mute":
             self._hub.fleet.mute_changed(device, message["state"])
+        elif kind == "update":
+            self._update(device, message)
         elif kind == "error":
             self._hub.fleet.reported(device, problem=f"{message['code']}: {message['message']}")
+
+    def _update(self, device: Device, message: dict[str, Any]) -> None:
+        before = device.info.update
+        self._hub.fleet.reported(
+            device,
+            update=UpdateState(
+                state=message["state"],
+                at_ms=_now_ms(),
+                version=message.get("version") or "",
+                progress=message.get("progress"),
+                action=None if before is None else before.action,
+            ),
+        )
 
     def _level(self, device: Device, stream: Stream, message: dict[str, Any]) -> None:
         if not self._levels.allow():

@@ -106,7 +106,12 @@ class Guard:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal `on_response_prepare`: the security headers, and no caching unless the answer says otherwise."""
+    """Signal `on_response_prepare`: the security headers, and no caching unless the answer says otherwise.
+
+    Devices show nothing and count every byte, so their answers go without.
+    """
+    if is_of_devices(request.path):
+        return
     response.headers.update(HEADERS)
     response.headers.setdefault(
         hdrs.CACHE_CONTROL, "no-store" if request.path.startswith("/api/") else "no-cache"
