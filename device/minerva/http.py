@@ -7,16 +7,12 @@ hw/fetch.py owns the socket. No redirect is followed, no encoding asked for, and
 bounds: a header of 4096 bytes, a body of `limit` bytes or exactly the range that was asked for.
 """
 
-from minerva.errors import UpdateError
+from minerva.errors import TryLaterError, UpdateError
 
 MAX_HEAD = 4096  # bytes of header; hawkBit's have some 600
 _MAX_CHUNK_LINE = 64  # a size in hex digits, and perhaps an extension
 
 _HEAD, _BODY, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _DONE = range(7)
-
-
-class TryLaterError(UpdateError):
-    """The network or the server may do better in a while: the same request may be made again."""
 
 
 def request(
@@ -79,7 +75,7 @@ class Answer:
         self.size = 0  # bytes of body so far
         self._sink = sink
         self._limit = limit
-        self._wanted = wanted
+        self.wanted = wanted  # (first, last, total) of a range, or None
         self._state = _HEAD
         self._head = bytearray()
         self._left = 0  # of the body or the chunk
@@ -174,26 +170,26 @@ class Answer:
 
     def _check_status(self, place: "bytes | None") -> None:
         status = self.status
-        if status == 429 or status >= 500:
+        if status in (401, 403, 429) or status >= 500:  # a token, too, may be put right
             raise TryLaterError("bad_answer", "the update server answers %d" % status)
-        if self._wanted is not None:
+        if self.wanted is not None:
             if status == 416 or status == 200:
                 raise UpdateError(
-                    "bad_range", "%d where bytes %d-%d/%d were asked for" % ((status,) + self._wanted)
+                    "bad_range", "%d where bytes %d-%d/%d were asked for" % ((status,) + self.wanted)
                 )
             if status == 206:
                 got = content_range(place or b"")
-                if got != self._wanted:
-                    raise UpdateError("bad_range", "bytes %d-%d/%d came for %d-%d/%d" % (got + self._wanted))
+                if got != self.wanted:
+                    raise UpdateError("bad_range", "bytes %d-%d/%d came for %d-%d/%d" % (got + self.wanted))
                 return
         if 300 <= status < 400:
             raise UpdateError("bad_answer", "%d: a redirect is not followed" % status)
-        if not 200 <= status < 300 or status == 206 or self._wanted is not None:
+        if not 200 <= status < 300 or status == 206 or self.wanted is not None:
             raise UpdateError("bad_answer", "the update server answers %d" % status)
 
     def _begin_body(self, length: int, chunked: bool) -> None:
-        if self._wanted is not None:
-            first, last, _ = self._wanted
+        if self.wanted is not None:
+            first, last, _ = self.wanted
             self._limit = last - first + 1
             if length not in (-1, self._limit):
                 raise UpdateError("bad_range", "%d bytes for a range of %d" % (length, self._limit))
@@ -210,7 +206,7 @@ class Answer:
 
     def _check_limit(self, more: int) -> None:
         if self.size + more > self._limit:
-            code = "too_long" if self._wanted is None else "bad_range"
+            code = "too_long" if self.wanted is None else "bad_range"
             raise UpdateError(
                 code, "a body of %d bytes; at most %d are read" % (self.size + more, self._limit)
             )
@@ -245,7 +241,7 @@ class Answer:
             self._check_limit(size)
             self._left = size
             self._state = _CHUNK if size else _TRAILERS
-            if size == 0 and self._wanted is not None and self.size != self._limit:
+            if size == 0 and self.wanted is not None and self.size != self._limit:
                 raise UpdateError("bad_range", "%d bytes for a range of %d" % (self.size, self._limit))
         elif not line:
             self._state = _DONE

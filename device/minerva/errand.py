@@ -1,0 +1,182 @@
+"""One errand to the update server: from a poll until there is nothing to do before the next one.
+
+It is loaded when an errand is due and, on a board without PSRAM, dropped afterwards: an updater and a device
+that listens do not fit its heap together. minerva.updating is what stays.
+"""
+
+import sys
+
+from minerva import update
+from minerva.errors import LinkError, UpdateError
+from minerva.hw.fetch import Fetcher, Interrupted
+from minerva.port import sleep_ms
+from minerva.ranges import Filling
+from minerva.updating import unload
+
+_SHORT_MS = 5000  # for a shorter wait the connection is kept, and the link stays closed
+_NAP_MS = 500
+_ARCHITECTURES = (
+    "",
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    "rv64imc",
+)
+_CHECKERS = ("keyset", "ed25519", "sha512")  # needed for one moment only
+
+
+def abi() -> str:
+    """The compiled code that this interpreter loads, as `mpy6.3-xtensawin`; "source" when it loads none."""
+    mpy = getattr(sys.implementation, "_mpy", 0)
+    if not mpy:
+        return "source"
+    arch = mpy >> 10 & 0x3F
+    return "mpy%d.%d-%s" % (
+        mpy & 0xFF,
+        mpy >> 8 & 3,
+        _ARCHITECTURES[arch] if arch < len(_ARCHITECTURES) else arch,
+    )
+
+
+class Errand:
+    """`device` is the minerva.updating.Updating that it is for."""
+
+    def __init__(self, device):
+        self._device = device
+        self._target = None
+        self._fetch = Fetcher(device.server, device.alive)
+        self._updater = update.Updater(
+            device.server.path,
+            device.attributes(abi()),
+            self._verify,
+            device.running_manifest(),
+            device.exclusive,
+            device.past,
+            device.random,
+        )
+
+    async def run(self) -> int:
+        """Until nothing is to do; returns the device time in ms of the next poll."""
+        device = self._device
+        updater = self._updater
+        try:
+            while True:
+                order = updater.next(device.now_ms(), device.quiet)
+                device.tell(updater.state, updater.code, updater.version, updater.progress)
+                if order[0] != update.WAIT:
+                    await self._do(order)
+                    continue
+                if updater.idle:
+                    return updater.due_ms
+                if order[1] > _SHORT_MS or not device.quiet:
+                    self._fetch.close()
+                    device.leave_network()
+                device.alive()
+                await sleep_ms(min(order[1], _NAP_MS))
+        finally:
+            self._fetch.close()
+            device.leave_network()
+
+    async def _do(self, order: tuple) -> None:
+        device = self._device
+        updater = self._updater
+        try:
+            await device.take_network()
+            if device.exclusive and not device.quiet:
+                return  # somebody began to speak while the link was being closed
+            if updater.loaded:
+                device.make_room()
+            await self._carry_out(order)
+        except Interrupted:
+            print("update: broken off, somebody speaks")
+        except (LinkError, UpdateError) as e:
+            self._failed(e)
+        except OSError as e:
+            self._failed(UpdateError("no_space", "the flash cannot be written: %s" % e))
+        except MemoryError as e:
+            self._failed(UpdateError("no_space", "memory is short: %s" % e))
+
+    def _failed(self, error) -> None:
+        print("update:", error)
+        self._fetch.close()
+        self._updater.failed(self._device.now_ms(), error)
+
+    async def _carry_out(self, order: tuple) -> None:
+        updater = self._updater
+        device = self._device
+        now_ms = device.now_ms
+        name = order[0]
+        if name == update.GET:
+            updater.answered(now_ms(), await self._fetch.get(order[1], order[2]))
+        elif name == update.SEND:
+            told = device.past.outcome
+            updater.answered(now_ms(), await self._fetch.send(order[1], order[2], order[3]))
+            if told is not None and device.past.outcome is None:
+                device.reported()
+        elif name == update.RESTART:
+            self._fetch.close()
+            await device.restart()
+        else:
+            if name == update.PREPARE:
+                await self._prepare()
+            elif name == update.FETCH:
+                await self._fetch_range()
+            else:
+                await self._steps(self._target.install(updater.deployment.action))
+            updater.carried_out(now_ms())
+
+    async def _steps(self, generator) -> None:
+        """Run a generator to its end, with the microphone heard between its steps."""
+        for _ in generator:
+            self._device.alive()
+            await sleep_ms(0)
+
+    def _verify(self, manifest_bytes: bytes, signature_bytes: bytes):
+        """The manifest of a release for this device, by the keys it trusts, which may have changed by it."""
+        from minerva import keyset, manifest
+
+        device = self._device
+        keys = device.keys()
+        trusted = keys.load()
+        if trusted is None:
+            raise UpdateError("unknown_key", "this device has no keys: no release can be checked")
+        try:
+            release, now = keyset.check(manifest_bytes, signature_bytes, keyset.parse(trusted))
+            keys.store(now.data)
+            self._target = device.target(release.kind)
+            manifest.check_for(
+                release,
+                variant=device.variant,
+                board=device.board,
+                abi=abi() if release.kind == "application" else device.chip,
+                security_version=self._target.security_version,
+                utc_s=device.utc_s(),
+            )
+            return release
+        finally:
+            unload(*_CHECKERS)
+
+    async def _prepare(self) -> None:
+        updater = self._updater
+        release = updater.manifest
+        print("update: %s %s, %d files" % (release.kind, release.version, len(release.files)))
+        await self._steps(self._target.begin(release, updater.manifest_bytes, updater.signature_bytes))
+        updater.filling = Filling(self._target.missing, self._target.writer)
+
+    async def _fetch_range(self) -> None:
+        device = self._device
+        filling = self._updater.filling
+        files = self._updater.deployment.files
+        await self._steps(filling.begin())
+        wanted = filling.next_range()
+        if wanted is not None:
+            stop = (lambda: not device.quiet) if device.exclusive else None
+            await self._fetch.range(files.path, wanted[0], wanted[1], files.size, filling.write, stop)
