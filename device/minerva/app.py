@@ -16,6 +16,7 @@ from minerva import __version__, led
 from minerva.backoff import Backoff
 from minerva.clock import DeviceClock
 from minerva.errors import HubError, LinkError, MicrophoneError, SettingsError
+from minerva.hub_lines import HubLines
 from minerva.hw.button import Button
 from minerva.hw.flash import State
 from minerva.hw.led import Light
@@ -93,6 +94,7 @@ class App:
         self._welcomed_ms = -1  # device time of the welcome while the link stands
         self._outbox = Outbox()
         self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0, "withheld": 0}
+        self._hub_lines = HubLines(print)
         self._trouble = ""
         self._failed = False
         self._started = False
@@ -259,7 +261,7 @@ class App:
     async def _take_leave(self, link: Link, event: tuple) -> str:
         """Send what the session still has to say about why it closes; returns the code."""
         _, code, text = event
-        print("hub: %s: %s" % (code, text))
+        self._hub_lines.say(self._ticks(), "hub: %s: %s" % (code, text))
         if code in ("unauthorized", "unsupported_version"):
             self._failed = True
         for last in self.session.take_outgoing():
@@ -284,11 +286,12 @@ class App:
             print("hub: welcome, %d packets to send" % again)
         elif name == "mode" or name == "muted":
             self._obey()
-            print("%s:" % name, event[1])
+            self._hub_lines.say(self._ticks(), "%s: %s" % (name, event[1]))
         elif name == "ack":
             self._backoff.reset()  # the hub took a packet
         elif name == "error":
-            print("hub: %s: %s" % (event[1]["code"], event[1]["message"]))
+            said = event[1]
+            self._hub_lines.say(self._ticks(), "hub: %s: %s" % (said["code"], said["message"]))
 
     def _send_next(self, link: Link) -> bool:
         """Begin the next frame: messages first, then audio, oldest first. False when there is nothing."""

@@ -26,6 +26,7 @@ def test_every_pure_subject_has_checks() -> None:
         "clock_checks",
         "dsp_checks",
         "gate_checks",
+        "hub_lines_checks",
         "link_checks",
         "privacy_checks",
         "recorder_checks",

@@ -209,6 +209,23 @@ async def test_bad_words(switch_on: Any, name: str) -> None:
         assert ends == [(code, 1008)]
 
 
+@feature("Bad input", "a flood of errors or orders from the hub is cut short in its log, and counted",
+         needs=("sound",))  # fmt: skip
+async def test_flood_of_errors(hub: DeviceHub, switch_on: Any) -> None:
+    async with switch_on(hub) as unit:
+        await hub.until(lambda: hub.of("health"))
+        for number in range(500):
+            await hub.say(type="error", code="internal", message=f"flood\x1b[2J {number}", fatal=False)
+            await hub.say(type="config", mode=("events", "full")[number % 2])
+        await hub.say(type="config", frames=2)
+        await hub.until(lambda: hub.packets and hub.packets[-1][3] == 2)
+        lines = [line for line in unit.log.splitlines() if "flood" in line or line.startswith("mode: ")]
+        # Ten, then one in ten seconds of its time.
+        assert 5 <= len(lines) <= 100, len(lines)
+        assert "\x1b" not in unit.log
+    assert hub.connections == 1
+
+
 async def before_request(link: Conversation) -> None:
     pass
 

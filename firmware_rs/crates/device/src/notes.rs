@@ -11,12 +11,18 @@ pub type Note = String<160>;
 
 /// Lines that wait to be read; the oldest give way.
 const WAITING: usize = 6;
+/// Lines that the hub may give rise to at once,
+const OF_HUB: u64 = 10;
+/// and then one in so long: a flood of errors must not fill a log, or the disk under it.
+const OF_HUB_MS: u64 = 10_000;
 
 /// The newest lines.
 #[derive(Debug, Default)]
 pub struct Notes {
     lines: Deque<Note, WAITING>,
     trouble: Note,
+    used_ms: u64, // when the hub's allowance is whole again
+    held: u32,    // lines of the hub since the last one that was said
 }
 
 impl Notes {
@@ -25,6 +31,8 @@ impl Notes {
         Self {
             lines: Deque::new(),
             trouble: String::new(),
+            used_ms: 0,
+            held: 0,
         }
     }
 
@@ -35,6 +43,21 @@ impl Notes {
         }
         // There is room now.
         let _ = self.lines.push_back(text::line(line));
+    }
+
+    /// Say what the hub gave rise to, or count it where there is too much of it.
+    pub fn hub(&mut self, now_ms: u64, line: fmt::Arguments<'_>) {
+        let used_ms = self.used_ms.max(now_ms).saturating_add(OF_HUB_MS);
+        if used_ms.saturating_sub(now_ms) > OF_HUB.saturating_mul(OF_HUB_MS) {
+            self.held = self.held.saturating_add(1);
+            return;
+        }
+        self.used_ms = used_ms;
+        let held = core::mem::take(&mut self.held);
+        if held > 0 {
+            self.say(format_args!("hub: {held} lines more, not shown"));
+        }
+        self.say(line);
     }
 
     /// Say why there is no link; the same reason only once, however often it is tried.
@@ -59,7 +82,9 @@ impl Notes {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn the_same_trouble_is_said_once_until_the_link_stood() {
@@ -74,6 +99,28 @@ mod tests {
         assert_eq!(said[0].as_deref(), Some("nobody listens"));
         assert_eq!(said[1], said[2]);
         assert_eq!(said[3], None);
+    }
+
+    #[test]
+    fn a_flood_of_the_hub_is_cut_and_counted() {
+        let mut notes = Notes::new();
+        let mut said = Vec::new();
+        for (now_ms, count) in [(5000, 500), (14_999, 1), (15_000, 2), (1_000_000, 500)] {
+            for n in 0..count {
+                notes.hub(now_ms, format_args!("{n}"));
+                while let Some(note) = notes.take() {
+                    said.push(note);
+                }
+            }
+        }
+        let said: Vec<&str> = said.iter().map(Note::as_str).collect();
+        assert_eq!(
+            said[..10],
+            ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+        );
+        assert_eq!(said[10..12], ["hub: 491 lines more, not shown", "0"]);
+        assert_eq!(said[12..14], ["hub: 1 lines more, not shown", "0"]);
+        assert_eq!(said.len(), 12 + 1 + 10);
     }
 
     #[test]

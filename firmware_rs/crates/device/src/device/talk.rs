@@ -117,20 +117,21 @@ impl Device<'_> {
             LinkEvent::Config => self.configure(),
             LinkEvent::Mode(mode) => {
                 self.obey(microphone);
-                self.notes.say(format_args!("mode: {mode}"));
+                self.notes.hub(now_ms, format_args!("mode: {mode}"));
             }
             LinkEvent::Muted(state) => {
                 self.obey(microphone);
-                self.notes.say(format_args!("mute: {state}"));
+                self.notes.hub(now_ms, format_args!("mute: {state}"));
             }
             LinkEvent::Ack { .. } => self.connection.acked(),
             LinkEvent::HealthAck(_) => {}
-            LinkEvent::Error { code, message } => {
-                self.notes.say(format_args!("hub: {code}: {message}"))
-            }
+            LinkEvent::Error { code, message } => self
+                .notes
+                .hub(now_ms, format_args!("hub: {code}: {message}")),
             LinkEvent::Closed { code, message, own } => {
                 if own {
-                    self.notes.say(format_args!("link: {code}: {message}"));
+                    self.notes
+                        .hub(now_ms, format_args!("link: {code}: {message}"));
                 }
                 self.failed |= matches!(code.as_str(), "unauthorized" | "unsupported_version");
                 self.connection.leave(now_ms, FATAL, &code);
