@@ -31,6 +31,38 @@ class IdentityError(UserError):
     """The hub's keys and certificates are damaged, or cannot be read or written; names the file."""
 
 
+class LoginError(MinervaError):
+    """Somebody may not do this; `code` is for programs, the text for people."""
+
+    code = "login"
+
+
+class WrongPasswordError(LoginError):
+    """The password is not the owner's."""
+
+    code = "wrong_password"
+
+
+class NoPasswordError(LoginError):
+    """The owner has set no password yet, so nobody is let in from the network."""
+
+    code = "no_password"
+
+
+class TooManyAttemptsError(LoginError):
+    """Too many were wrong: not even looked at; `wait_s` says when the next one is."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class BusyError(MinervaError):
+    """Too much of this is under way; try again in a moment."""
+
+
 class PeerError(MinervaError):
     """A device or client broke the protocol; ends that connection only.
 

@@ -188,6 +188,26 @@ class EngineInfo(Record, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Login(Record, frozen=True, kw_only=True):
+    """A login of the owner; `id_hash` is the SHA-256 of what its cookie holds."""
+
+    id_hash: str
+    created_ms: int
+    expires_ms: int
+    address: str
+    agent: str
+
+
+class FailedAttempts(Record, frozen=True, kw_only=True):
+    """Wrong passwords or device tokens from one address; `who` is what it called itself."""
+
+    kind: Literal["password", "token"]
+    address: str
+    who: str
+    count: int
+    last_ms: int
+
+
 class HubHealth(Record, frozen=True, kw_only=True):
     """What /api/health says."""
 
@@ -199,6 +219,7 @@ class HubHealth(Record, frozen=True, kw_only=True):
     devices_online: int = 0
     queues: dict[str, int] = {}
     drops: dict[str, int] = {}
+    failed: tuple[FailedAttempts, ...] = ()
 
 
 class Artifact(Record, frozen=True, kw_only=True):

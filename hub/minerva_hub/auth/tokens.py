@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 
+from minerva_hub.auth.attempts import Attempts, FailureList
 from minerva_hub.events import DeviceRecord
 
 _NOBODY = "sha256:" + "0" * 64
@@ -26,3 +27,23 @@ def is_authorised(record: DeviceRecord | None, token: str) -> bool:
     kept = _NOBODY if record is None else record.token_hash
     same = hmac.compare_digest(hash_token(token), kept)
     return same and record is not None
+
+
+class DeviceTokens:
+    """Lets devices in by their tokens, on the link and at the update server."""
+
+    def __init__(self, attempts: Attempts, failures: FailureList) -> None:
+        self._attempts = attempts
+        self._failures = failures
+
+    def admits(self, record: DeviceRecord | None, token: str, *, source: str, device: str) -> bool:
+        """Whether `token` is that of `record`; `device` is what it calls itself at address `source`.
+
+        TooManyAttemptsError, without a look at the token, when too many from there were wrong.
+        """
+        self._attempts.begin(source, device)
+        if not is_authorised(record, token):
+            self._failures.note("token", source, device)
+            return False
+        self._attempts.succeeded(source, device)
+        return True

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from minerva_hub.errors import NewerDatabaseError, StoreError
+from minerva_hub.store.schema_auth import VERSION_2
 from minerva_hub.store.schema_updates import VERSION_3
 
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
@@ -66,9 +67,7 @@ _VERSION_1 = (
     ) STRICT""",
 )
 
-_VERSION_2: tuple[str, ...] = ()
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, VERSION_3)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, VERSION_2, VERSION_3)
 
 
 def check_version(path: Path) -> None:

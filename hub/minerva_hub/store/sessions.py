@@ -56,6 +56,11 @@ def set_wish(conn: sqlite3.Connection, id_: str, mode: str | None, muted: bool) 
     conn.execute("UPDATE devices SET mode = ?, muted = ? WHERE id = ?", (mode, muted, id_))
 
 
+def set_token_hash(conn: sqlite3.Connection, id_: str, token_hash: str) -> bool:
+    """Replace a device's token. False: there is no such device."""
+    return conn.execute("UPDATE devices SET token_hash = ? WHERE id = ?", (token_hash, id_)).rowcount > 0
+
+
 def remove_device(conn: sqlite3.Connection, id_: str) -> bool:
     """Forget a device and its resume points; what it heard stays. False: there was none."""
     campaigns.device_removed(conn, id_, time.time_ns() // 1_000_000)

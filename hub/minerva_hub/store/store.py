@@ -22,6 +22,7 @@ from minerva_hub.events import (
 )
 from minerva_hub.store import sessions, timeline
 from minerva_hub.store.database import Database
+from minerva_hub.store.logins import Logins
 from minerva_hub.store.updates import Updates
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,15 @@ _NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 class Store:
-    """The timeline and the registry; `updates` has releases and rollouts. Every write is on disk on return.
+    """The timeline and the registry; `logins` has the owner's login, `updates` releases and rollouts.
 
-    Any call may raise StoreError; a write on a full disk raises StoreFullError, stores nothing and may be
+    Every write is on disk on return. Any call may raise StoreError; a write on a full disk raises StoreFullError, stores nothing and may be
     tried again. Other processes may read and write the same file meanwhile.
     """
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.logins = Logins(database)
         self.updates = Updates(database)
 
     @classmethod
@@ -73,6 +75,10 @@ class Store:
         """One device."""
         found = await self._db.read(lambda conn: sessions.devices(conn, id_))
         return found[0] if found else None
+
+    async def set_token_hash(self, id_: str, token_hash: str) -> bool:
+        """Give a device another token, which voids the old one. False: there is no such device."""
+        return await self._db.write(lambda conn: sessions.set_token_hash(conn, id_, token_hash))
 
     async def remove_device(self, id_: str) -> bool:
         """Forget a device; what it heard stays. False: there was none."""
