@@ -48,6 +48,8 @@ async def test_welcome_names_what_is_asked_of_the_device(hub: tuple[Hub, str], p
         ({"token": "x" * 129}, "bad_field", "at most 128 bytes"),
         ({"token": "\ud800"}, "bad_field", "hello.token"),
         ({"kinds": []}, "bad_field", "at least 1"),
+        ({"mode": "features"}, "bad_field", "it must be one of its modes, mute, events, speech, full"),
+        ({"mode": "full", "ceiling": "speech"}, "above_ceiling", "kitchen: hello.mode is full"),
     ],
 )
 async def test_a_hello_that_is_refused(peer: Any, change: dict, code: str, text: str) -> None:
@@ -57,6 +59,12 @@ async def test_a_hello_that_is_refused(peer: Any, change: dict, code: str, text:
     assert error["code"] == code
     assert text in error["message"]
     assert (await link.hear("closed"))["code"] == 1008
+
+
+async def test_a_device_at_its_ceiling_is_welcome(peer: Any) -> None:
+    for mode in ("mute", "events", "speech"):
+        link = await peer()
+        assert (await link.hello(mode=mode, ceiling="speech"))["type"] == "welcome"
 
 
 async def test_a_wrong_token_is_shown_to_the_owner(hub: tuple[Hub, str], peer: Any) -> None:

@@ -63,7 +63,19 @@ class LinkSession:
         self.state = after
         if message["type"] == "hello":
             self.who = message["device"]
+            self._check_modes(message)
         return message
+
+    def _check_modes(self, hello: dict[str, Any]) -> None:
+        """A device in a mode that it says it has not, or may not have, would be heard by no known rule."""
+        mode, modes, ceiling = hello["mode"], hello["modes"], hello["ceiling"]
+        if mode not in modes:
+            raise PeerError(
+                "bad_field",
+                f"{self.who}: hello.mode is {mode}; it must be one of its modes, {', '.join(modes)}",
+            )
+        if wire.MODES.index(mode) > wire.MODES.index(ceiling):
+            raise PeerError("above_ceiling", f"{self.who}: hello.mode is {mode}; its ceiling is {ceiling}")
 
     def receive_binary(self, data: bytes) -> Packet:
         """A binary frame -> its packet. PeerError as docs/protocol.md says."""
