@@ -136,6 +136,16 @@ def test_speech_in_noise_is_sent_and_noise_is_not(weights):
     assert reference.gate(weights, levels, hops)[still.truth].mean() < 0.1
 
 
+def test_what_surely_is_speech_pays_for_sudden_sounds():
+    beat = np.arange(3000) % 150
+    levels, floors = np.full(3000, -5700, np.int32), np.full(3000, -6000, np.int32)
+    notes = np.where(beat < 30, beat + 1, 0)
+    never = np.zeros(3000, bool)
+    alone = reference.sudden(levels, floors, notes, never, never)
+    among_words = reference.sudden(levels, floors, notes, never, (beat > 100) & (beat < 140))
+    assert alone.sum() < 200 and among_words.sum() > 1400
+
+
 def test_by_level_is_the_devices_gate():
     levels = np.array([-6000] * 100 + [-4700] * 5 + [-6000] * 100, np.int32)
     gate = EnergyGate()

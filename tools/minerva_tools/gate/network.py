@@ -25,9 +25,9 @@ RUST: Final = Path(__file__).parents[3] / "firmware_rs/crates/dsp/src/gate/weigh
 _FLOOR_UP: Final = 4
 _FLOOR_DOWN_SHIFT: Final = 3
 _MEAN_SHIFT: Final = 6
-_TONE_OVER_FLOOR: Final = 36
-_TONE_OVER_MEAN: Final = 24
-_TONE_FRAMES: Final = 4
+TONE_FRAMES: Final = 4
+_TONE_OVER_FLOOR: Final = 28
+_TONE_OVER_MEAN: Final = 20
 
 Ints = NDArray[np.int64]
 Network = Mapping[str, Ints]
@@ -35,14 +35,14 @@ Network = Mapping[str, Ints]
 out_bias ()."""
 
 
-def inputs(hops: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """Hops uint8 (..., n,2,64) -> (inputs int8 (..., n,128), where a tone stands out (..., n))."""
+def inputs(hops: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+    """Hops uint8 (..., n,2,64) -> (inputs int8 (..., n,128), frames that a band has stood out (..., n))."""
     twice = np.moveaxis(hops.sum(-2, dtype=np.int32), -2, 0)  # (n, ..., 64)
     level = twice << 4
     floor, mean = level[0].copy(), level[0].copy()
     standing = np.zeros(level.shape[1:], np.int32)
     out = np.zeros((*twice.shape[:-1], 2 * BANDS), np.int8)
-    tone = np.zeros(twice.shape[:-1], bool)
+    longest = np.zeros(twice.shape[:-1], np.int32)
     for at, now in enumerate(level):
         rise = now - floor
         floor += np.where(rise < 0, rise >> _FLOOR_DOWN_SHIFT, np.minimum(rise, _FLOOR_UP))
@@ -50,12 +50,12 @@ def inputs(hops: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.bool_]
         over_mean = now - mean
         mean += over_mean >> _MEAN_SHIFT
         stands = (over_floor >= _TONE_OVER_FLOOR) & (over_mean >> 5 >= _TONE_OVER_MEAN)
-        standing = np.where(stands, standing + 1, 0)
-        tone[at] = (standing >= _TONE_FRAMES).any(-1)
+        standing = np.where(stands, standing + 1, np.maximum(np.minimum(standing, TONE_FRAMES) - 1, 0))
+        longest[at] = standing.max(-1)
         out[at, ..., :BANDS] = np.clip(over_floor, -64, 127)
         whole = twice[at].sum(-1, keepdims=True) >> 6
         out[at, ..., BANDS:] = np.clip((twice[at] - whole) >> 1, -64, 63)
-    return np.moveaxis(out, 0, -2), np.moveaxis(tone, 0, -1)
+    return np.moveaxis(out, 0, -2), np.moveaxis(longest, 0, -1)
 
 
 def scores(network: Network, rows: NDArray[np.int8]) -> Ints:

@@ -9,7 +9,7 @@ from minerva.gate import LOWEST_FLOOR_CDB, TRANSIENT_CDB, TRANSIENT_FRAMES
 from minerva.gate import Gate as EnergyGate
 from numpy.typing import NDArray
 
-from minerva_tools.gate.network import LOGIT, Network, inputs, scores
+from minerva_tools.gate.network import LOGIT, TONE_FRAMES, Network, inputs, scores
 
 Flags = NDArray[np.bool_]
 
@@ -17,12 +17,16 @@ HANGOVER_FRAMES: Final = 50
 _SPEECH_SCORE: Final = LOGIT
 _SPEECH_FRAMES: Final = 3
 _HOLD_SCORE: Final = 0
+_SURE_SCORE: Final = 3 * LOGIT
 _RISE_CDB: Final = 900
 _RISE_FRAMES: Final = 3
 _RISE_HOLD_FRAMES: Final = 50
 _OVER_MEAN_CDB: Final = 800
 _MEAN_SHIFT: Final = 6
-_ALLOWANCE_FRAMES: Final = 200
+_ALLOWANCE_FRAMES: Final = 150
+_SURE_FRAMES: Final = 2
+_NOTE_FRAMES: Final = 20
+_NOTES_FRAMES: Final = 250
 _LOUDER_FRAMES: Final = 100
 _LOUDER_CDB: Final = 600
 _FORGET_CDB: Final = 2
@@ -41,9 +45,10 @@ def by_level(levels: NDArray[np.int32]) -> tuple[Flags, NDArray[np.int32]]:
 
 def gate(network: Network, levels: NDArray[np.int32], hops: NDArray[np.uint8]) -> Flags:
     """Levels (n,) and hops (n,2,64), of which frame 0 has none -> open (n,)."""
-    rows, tone = inputs(hops[1:])
-    speech = np.append(False, for_speech(scores(network, rows)))
-    return speech | sudden(levels, by_level(levels)[1], np.append(False, tone), speech)
+    rows, tone_frames = inputs(hops[1:])
+    logits = scores(network, rows)
+    speech, sure = np.append(False, for_speech(logits)), np.append(False, logits > _SURE_SCORE)
+    return speech | sudden(levels, by_level(levels)[1], np.append(0, tone_frames), speech, sure)
 
 
 def for_speech(logits: NDArray[np.int64]) -> Flags:
@@ -60,11 +65,21 @@ def for_speech(logits: NDArray[np.int64]) -> Flags:
     return out
 
 
-def sudden(levels: NDArray[np.int32], floors: NDArray[np.int32], tone: Flags, speech: Flags) -> Flags:
-    """Where a sudden sound holds the gate."""
+def sudden(
+    levels: NDArray[np.int32],
+    floors: NDArray[np.int32],
+    tone_frames: NDArray[np.int32],
+    speech: Flags,
+    sure: Flags,
+) -> Flags:
+    """Where a sudden sound holds the gate.
+
+    Per frame (n,): level and floor in hundredths of dBFS, for how many frames a tone has stood out, where the
+    gate is open for speech, where the frame itself surely is.
+    """
     out = np.zeros(len(levels), bool)
     rise = hold = 0
-    allowance, loudest = _ALLOWANCE_FRAMES, _NONE_CDB
+    allowance, since_note, loudest = _ALLOWANCE_FRAMES, _NOTES_FRAMES, _NONE_CDB
     mean: int | None = None
     for at in range(len(levels)):
         level = min(max(int(levels[at]), LOWEST_FLOOR_CDB), 0)
@@ -75,7 +90,7 @@ def sudden(levels: NDArray[np.int32], floors: NDArray[np.int32], tone: Flags, sp
         rise = min(rise + 1, _RISE_FRAMES) if over >= _RISE_CDB and risen else max(rise - 1, 0)
         loudest = max(loudest - _FORGET_CDB, _NONE_CDB)
         transient = over >= TRANSIENT_CDB and risen
-        if transient or tone[at] or rise == _RISE_FRAMES:
+        if transient or tone_frames[at] >= TONE_FRAMES or rise == _RISE_FRAMES:
             hold = max(hold, TRANSIENT_FRAMES if transient else _RISE_HOLD_FRAMES)
             if level > loudest + _LOUDER_CDB:
                 allowance = max(allowance, _LOUDER_FRAMES)
@@ -83,8 +98,12 @@ def sudden(levels: NDArray[np.int32], floors: NDArray[np.int32], tone: Flags, sp
         else:
             hold = max(hold - 1, 0)
         out[at] = hold > 0 and allowance > 0
-        if hold == 0:
-            allowance = min(allowance + 1, _ALLOWANCE_FRAMES)
-        elif not speech[at]:
-            allowance = max(allowance - 1, 0)
+        since_note = 0 if tone_frames[at] >= _NOTE_FRAMES else min(since_note + 1, _NOTES_FRAMES)
+        if sure[at]:
+            allowance += _SURE_FRAMES
+        if hold > 0:
+            allowance = max(allowance - (not speech[at]), 0)
+        elif speech[at] or since_note == _NOTES_FRAMES:
+            allowance += 1
+        allowance = min(allowance, _ALLOWANCE_FRAMES)
     return out

@@ -29,6 +29,19 @@ const SPEECH_SCORE: i32 = LOGIT;
 const SPEECH_FRAMES: u32 = 3;
 /// While it is open for speech, less is enough.
 const HOLD_SCORE: i32 = 0;
+/// Music hardly ever scores more: twenty to one that it is speech.
+const SURE_SCORE: i32 = 3 * LOGIT;
+
+/// What one frame's features say.
+#[derive(Clone, Copy, Debug)]
+struct Features {
+    /// The gate is open for speech.
+    speech: bool,
+    /// This very frame is speech.
+    surely_speech: bool,
+    /// For how many frames a tone has stood out of some band's noise.
+    tone_frames: u8,
+}
 
 /// Opens for speech by the network's score.
 #[derive(Clone, Debug)]
@@ -49,14 +62,18 @@ impl Speech {
         }
     }
 
-    /// One frame's hops -> (whether it is open for speech, whether a tone began).
-    fn frame(&mut self, hops: &[[u8; BANDS]]) -> (bool, bool) {
+    /// What one frame's hops say.
+    fn frame(&mut self, hops: &[[u8; BANDS]]) -> Features {
         if hops.is_empty() {
             self.hold = self.hold.saturating_sub(1);
-            return (self.hold > 0, false);
+            return Features {
+                speech: self.hold > 0,
+                surely_speech: false,
+                tone_frames: 0,
+            };
         }
         let mut inputs = [0; INPUTS];
-        let tone = self.bands.frame(hops, &mut inputs);
+        let tone_frames = self.bands.frame(hops, &mut inputs);
         let score = self.network.step(&inputs);
         self.rise = if score > SPEECH_SCORE {
             (self.rise + 1).min(SPEECH_FRAMES)
@@ -68,7 +85,11 @@ impl Speech {
         } else {
             self.hold.saturating_sub(1)
         };
-        (self.hold > 0, tone)
+        Features {
+            speech: self.hold > 0,
+            surely_speech: score > SURE_SCORE,
+            tone_frames,
+        }
     }
 }
 
@@ -109,12 +130,11 @@ impl Gate {
     pub fn frame(&mut self, level_cdb: i32, hops: &[[u8; BANDS]]) -> bool {
         let heard = self.energy.frame(level_cdb);
         self.has_features |= !hops.is_empty();
-        let (speech, tone) = self.speech.frame(hops);
-        let sudden = self
-            .sudden
-            .frame(level_cdb, self.energy.floor_cdb(), tone, speech);
+        let features = self.speech.frame(hops);
+        let floor_cdb = self.energy.floor_cdb();
+        let sudden = self.sudden.frame(level_cdb, floor_cdb, features);
         if self.has_features {
-            self.is_open = speech || sudden;
+            self.is_open = features.speech || sudden;
             self.is_transient = sudden;
         } else {
             self.is_open = heard.speech || heard.transient;

@@ -12,19 +12,19 @@ const FLOOR_UP: i32 = 4;
 const FLOOR_DOWN_SHIFT: u32 = 3;
 /// The slow mean follows within 64 frames, 1.3 s.
 const MEAN_SHIFT: u32 = 6;
-/// A tone stands 15 dB over the band's floor (steps of 0.41 dB)...
-const TONE_OVER_FLOOR: i32 = 36;
-/// ...and 10 dB over what the band was lately...
-const TONE_OVER_MEAN: i32 = 24;
-/// ...for 80 ms: noise does so in some band for a frame or two.
-const TONE_FRAMES: u8 = 4;
+/// A tone stands 11 dB over the band's floor (steps of 0.41 dB)...
+const TONE_OVER_FLOOR: i32 = 28;
+/// ...and 8 dB over what the band was lately...
+const TONE_OVER_MEAN: i32 = 20;
+/// ...for 80 ms: noise does so in some band for a frame or two. Frames that it does not are taken off: it may warble.
+pub(super) const TONE_FRAMES: u8 = 4;
 
 /// One band over time, in 1/16 of half a feature's step (0.0128 dB).
 #[derive(Clone, Copy, Debug)]
 struct Band {
     floor: i16,
     mean: i16,
-    /// Frames that it has stood out.
+    /// Frames that it has stood out; of those before a gap, as many as make a tone at most.
     standing: u8,
 }
 
@@ -48,8 +48,8 @@ impl Bands {
         }
     }
 
-    /// Takes a frame's hops (at least one) -> the network's inputs; true when a tone began.
-    pub(super) fn frame(&mut self, hops: &[[u8; BANDS]], inputs: &mut [i8; INPUTS]) -> bool {
+    /// Takes a frame's hops (at least one) -> the network's inputs; for how many frames some band has stood out.
+    pub(super) fn frame(&mut self, hops: &[[u8; BANDS]], inputs: &mut [i8; INPUTS]) -> u8 {
         let mut twice = [0_i32; BANDS];
         for hop in hops.iter().take(MOST_HOPS) {
             for (sum, &value) in twice.iter_mut().zip(hop) {
@@ -62,27 +62,29 @@ impl Bands {
                 *sum = 2 * *sum / count;
             }
         }
-        let mean = twice.iter().sum::<i32>() >> 6;
-        let (over_floor, over_mean) = inputs.split_at_mut(BANDS);
-        let mut tone = false;
-        let outputs = over_floor.iter_mut().zip(over_mean);
-        for ((band, &now), (over_floor, over_mean)) in
-            self.bands.iter_mut().zip(&twice).zip(outputs)
-        {
-            if !self.primed {
+        if !self.primed {
+            for (band, &now) in self.bands.iter_mut().zip(&twice) {
                 *band = Band {
                     floor: (now << 4) as i16,
                     mean: (now << 4) as i16,
                     standing: 0,
                 };
             }
+            self.primed = true;
+        }
+        let mean = twice.iter().sum::<i32>() >> 6;
+        let (over_floor, over_mean) = inputs.split_at_mut(BANDS);
+        let mut longest = 0;
+        let outputs = over_floor.iter_mut().zip(over_mean);
+        for ((band, &now), (over_floor, over_mean)) in
+            self.bands.iter_mut().zip(&twice).zip(outputs)
+        {
             let over = band.follow(now << 4);
             *over_floor = over.clamp(-64, 127) as i8;
             *over_mean = ((now - mean) >> 1).clamp(-64, 63) as i8;
-            tone |= band.standing >= TONE_FRAMES;
+            longest = longest.max(band.standing);
         }
-        self.primed = true;
-        tone
+        longest
     }
 }
 
@@ -102,7 +104,7 @@ impl Band {
         self.standing = if over_floor >= TONE_OVER_FLOOR && over_mean >> 5 >= TONE_OVER_MEAN {
             self.standing.saturating_add(1)
         } else {
-            0
+            self.standing.min(TONE_FRAMES).saturating_sub(1)
         };
         over_floor
     }
