@@ -51,6 +51,11 @@ class Filling:
         self.wanted = sum([m[2] for m in self._left])
         self.got = sum([m[3] for m in self._left])
 
+    @property
+    def done(self) -> bool:
+        """Whether all is there."""
+        return not self._left
+
     def begin(self):
         """Generator, a step at a time: make the next file ready. Raises as the writer does."""
         while self._left:
