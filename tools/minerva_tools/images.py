@@ -98,7 +98,7 @@ def measure(chip: str, elf: Path) -> Sizes:
     in_memory = (name for name in sizes if name.startswith(_IN_MEMORY))
     heaps = [size for name, size in _objects(data, sections) if "HEAP" in name]
     return Sizes(
-        flash=_image_bytes(chip, elf),
+        flash=len(image_of(chip, elf)),
         static=sum(sizes[name] for name in in_memory),
         heap=max((size for size in heaps if size != sizes.get(".dram2_uninit")), default=0),
         reclaimed=sizes.get(".dram2_uninit", 0),
@@ -106,7 +106,8 @@ def measure(chip: str, elf: Path) -> Sizes:
     )
 
 
-def _image_bytes(chip: str, elf: Path) -> int:
+def image_of(chip: str, elf: Path) -> bytes:
+    """The application image that esptool makes of an ELF file; ImagesUnavailableError, ImageBuildError."""
     if importlib.util.find_spec("esptool") is None:
         raise ImagesUnavailableError(
             "esptool is not installed: it is one of the development tools (make test)"
@@ -119,7 +120,7 @@ def _image_bytes(chip: str, elf: Path) -> int:
             raise ImageBuildError(
                 f"{elf}: esptool makes no {chip} image: {(done.stderr or done.stdout)[-1000:]}"
             )
-        return image.stat().st_size
+        return image.read_bytes()
 
 
 def _sections(data: bytes) -> Iterator[_Section]:

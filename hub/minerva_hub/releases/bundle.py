@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from minerva import manifest as manifests
 
@@ -20,33 +20,20 @@ BUNDLE: Final = "files.bin"
 
 
 class Bundle:
-    """files.bin while it is written: every file's hash is checked where the file ends.
+    """The content of files.bin as it comes: every file's hash is checked where the file ends."""
 
-    Close it by leaving its context; what was written is on the disk after `finish`.
-    """
-
-    def __init__(self, path: Path, manifest: manifests.Manifest) -> None:
+    def __init__(self, manifest: manifests.Manifest) -> None:
         self._expected = manifest.files
         self._total = manifest.total
         self._index = 0
         self._left = -1  # bytes of the current file; -1: it has not begun
         self._hash = hashlib.sha256()
         self._whole = Hashes()
-        self._out = path.open("xb")
-        self._name = path.name
 
-    def __enter__(self) -> Bundle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._out.close()
-
-    def write(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
         """Take more of it; ReleaseRefusedError bad_hash, bad_size."""
         if self._whole.size + len(data) > self._total:
-            raise ReleaseRefusedError(
-                "bad_size", f"{self._name} has more than the {self._total} bytes it must"
-            )
+            raise ReleaseRefusedError("bad_size", f"{BUNDLE} has more than the {self._total} bytes it must")
         self._whole.update(data)
         view = memoryview(data)
         while view:
@@ -55,7 +42,6 @@ class Bundle:
             self._hash.update(piece)
             self._left -= len(piece)
             view = view[len(piece) :]
-        self._out.write(data)
 
     def _advance(self) -> None:
         """Go to a file of which bytes are due."""
@@ -72,15 +58,13 @@ class Bundle:
             self._left = -1
 
     def finish(self) -> Artifact:
-        """All is there: it is on the disk now. ReleaseRefusedError bad_hash, bad_size."""
+        """Nothing more comes: it as a whole. ReleaseRefusedError bad_hash, bad_size."""
         if self._whole.size < self._total:
             raise ReleaseRefusedError(
-                "bad_size", f"{self._name} has {self._whole.size} bytes of the {self._total} it must"
+                "bad_size", f"{BUNDLE} has {self._whole.size} bytes of the {self._total} it must"
             )
         self._advance()
-        self._out.flush()
-        os.fsync(self._out.fileno())
-        return self._whole.artifact(self._name)
+        return self._whole.artifact(BUNDLE)
 
 
 class Hashes:
@@ -119,10 +103,17 @@ async def write_artifacts(
         await asyncio.to_thread(_write_whole, folder / name, data)
         for name, data in ((MANIFEST, manifest), (SIGNATURE, signatures))
     ]
-    with Bundle(folder / BUNDLE, found) as out:
+    taken = Bundle(found)
+    with (folder / BUNDLE).open("xb") as out:
+
+        def take(data: bytes) -> None:
+            taken.take(data)
+            out.write(data)
+
         async for data in bundle:
-            await asyncio.to_thread(out.write, data)
-        large = await asyncio.to_thread(out.finish)
+            await asyncio.to_thread(take, data)
+        large = taken.finish()
+        await asyncio.to_thread(_sync, out)
     await asyncio.to_thread(sync_folder, folder)
     return (*small, large)
 
@@ -130,11 +121,15 @@ async def write_artifacts(
 def _write_whole(path: Path, data: bytes) -> Artifact:
     with path.open("xb") as out:
         out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
+        _sync(out)
     hashes = Hashes()
     hashes.update(data)
     return hashes.artifact(path.name)
+
+
+def _sync(out: BinaryIO) -> None:
+    out.flush()
+    os.fsync(out.fileno())
 
 
 def sync_folder(folder: Path) -> None:

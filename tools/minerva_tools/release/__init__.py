@@ -1,0 +1,1 @@
+"""Making, signing and checking releases, as docs/ota.md has them."""

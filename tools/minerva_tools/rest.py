@@ -1,0 +1,89 @@
+"""The hub's REST interface for the commands: on this machine without a password, elsewhere over TLS with one."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from minerva_hub.errors import MinervaError, UserError
+
+OWNER: Final = "owner"  # the user name of HTTP Basic
+TIMEOUT: Final = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=60)
+MAX_ANSWER: Final = 16 << 20
+
+
+class HubUnreachableError(MinervaError):
+    """There is no hub at that address, or it is another one than it must be."""
+
+
+class HubRefusedError(MinervaError):
+    """The hub says no: `status` of HTTP, `code` and text as its problem has them."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"the hub refuses: {message} ({code})")
+        self.status = status
+        self.code = code
+
+
+class _Problem(msgspec.Struct):
+    code: str = "unknown"
+    message: str = ""
+
+
+class HubRest:
+    """A hub at `url`; over https its authority `ca` (a PEM file) is trusted and no other, if given."""
+
+    def __init__(self, url: str, *, ca: Path | None = None, password: str | None = None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UserError(f"{url!r} is no address of a hub; it begins with http:// or https://")
+        if password is not None and url.startswith("http://"):
+            raise UserError(f"{url}: a password goes to a hub over https:// only")
+        try:
+            trusted = ssl.create_default_context(cafile=ca) if ca is not None else True
+        except OSError as problem:
+            raise UserError(f"{ca}: cannot be read as a PEM certificate: {problem}") from problem
+        self._url = url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=trusted),
+            auth=None if password is None else aiohttp.BasicAuth(OWNER, password, encoding="utf-8"),
+            timeout=TIMEOUT,
+        )
+
+    async def __aenter__(self) -> HubRest:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def call(
+        self, method: str, path: str, *, json: Any = None, form: aiohttp.FormData | None = None
+    ) -> Any:
+        """The JSON of an answer (None when it is empty); HubRefusedError, HubUnreachableError."""
+        try:
+            async with self._session.request(method, f"{self._url}{path}", json=json, data=form) as answer:
+                body = await answer.content.read(MAX_ANSWER)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise HubUnreachableError(
+                f"no answer from the hub at {self._url}: {problem or 'it took too long'} "
+                "(is it running? minerva hub)"
+            ) from problem
+        if answer.status >= 400:
+            raise _refusal(answer.status, body)
+        try:
+            return msgspec.json.decode(body) if body else None
+        except msgspec.DecodeError as problem:
+            raise HubUnreachableError(f"{self._url} is no hub: its answer is not JSON") from problem
+
+
+def _refusal(status: int, body: bytes) -> HubRefusedError:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem(message=body[:200].decode(errors="replace"))
+    return HubRefusedError(status, problem.code, problem.message or f"HTTP {status}")
