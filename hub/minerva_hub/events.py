@@ -147,7 +147,8 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
     """A device as people see it: what it is, how it is, what came of it and what was lost.
 
     `self_test`: whether the features that it computes of a known signal are the hub's own; None when it says
-    nothing of it. `received` is by media kind, of this boot.
+    nothing of it. `received` is by media kind, of this boot. `slowed`: how often in this connection the
+    hub stopped reading for a moment, because the device sent too fast; told at the first and each tenth time.
     """
 
     id: str
@@ -174,6 +175,7 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
     noise_db: float | None = None
     drops: dict[str, int] = {}
     received: dict[str, Received] = {}
+    slowed: int = 0
     gaps: int = 0
     problem: str | None = None
 

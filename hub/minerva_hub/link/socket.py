@@ -35,6 +35,11 @@ MAX_FRAME = 1 << 16  # aiohttp's own bound; what is between it and wire.MAX_MEDI
 FORBIDDEN_S = 2.0  # packets under way when the mode was lowered; after that they are a broken promise
 CROWDED_LOOK_S = 0.025
 CROWDED_LOOKS = 200  # 5 s: so long a burst waits for the detector; a ping allows 7 s
+# A ring of 30 s in packets of 60 ms comes again within a second, the shortest packets (10 ms of features)
+# five times faster than they are made. What is sent faster waits in the device, and costs the others nothing.
+MAX_FRAMES_PER_S = 500
+FRAMES_AT_ONCE = 100  # a few milliseconds of the hub's time
+PACE_S = 0.1
 CLOSE_REASON = 123  # bytes that a WebSocket close frame can carry
 
 
@@ -59,6 +64,8 @@ class Link:
         self._levels = Rate(per_s=5, burst=10)
         self._events = Rate(per_s=5, burst=20)
         self._others = Rate(per_s=MAX_OTHERS_PER_S, burst=100)
+        self._frames = Rate(per_s=MAX_FRAMES_PER_S, burst=FRAMES_AT_ONCE)
+        self._pauses = 0
 
     # --- what the fleet calls ---
 
@@ -203,12 +210,15 @@ class Link:
             kind=kind,
             self_test=_compare(hello.get("self_test")),
             received=stream.received,
+            slowed=0,
         )
 
     async def _serve(self, device: Device, stream: Stream) -> None:
         receive = self._ws.receive
         while self._ending is None:
             message = await receive()
+            if not self._frames.allow():
+                await self._keep_pace(device)
             if message.type is WSMsgType.BINARY:
                 self._packet(device, stream, message.data)
                 if stream.crowded:
@@ -219,6 +229,16 @@ class Link:
                 raise PeerError("too_long", f"{self._session.who}: {self._ws.exception()}")
             else:
                 return
+
+    async def _keep_pace(self, device: Device) -> None:
+        """Read no more for a moment from a device that sends faster than any should: TCP makes it wait."""
+        if self._pauses == 0:
+            _log.warning("%s sends more than %d frames a second", self._session.who, MAX_FRAMES_PER_S)
+        if self._pauses % 10 == 0 and device.wire is self:  # once a second is enough for whoever looks
+            self._hub.fleet.reported(device, slowed=self._pauses + 1)
+        self._pauses += 1
+        await asyncio.sleep(PACE_S)
+        self._frames.allow()
 
     async def _let_it_be_heard(self, stream: Stream) -> None:
         """Read no more until the detector has caught up: the rest waits in the device's ring, unharmed."""

@@ -99,6 +99,7 @@ export class DeviceCard {
     this.#fact("Audio", known(device.kind, (kind) => KINDS[kind] ?? kind));
     this.#fact("Features", known(device.self_test, (found) => (found === "ok" ? "as this hub computes them" : "other than this hub's: update this device")));
     this.#fact("Received", Object.entries(device.received).map(([kind, got]) => `${count(got.packets, "packet")} ${KINDS[kind] ?? kind}`).join(", ") || null);
+    this.#fact("Slowed", device.slowed ? `${count(device.slowed, "time")}: it sends faster than it is read` : null);
     this.#fact("Address", known(device.address, String));
     this.#fact("Dropped", drops.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ") || (device.firmware ? "nothing" : null));
     this.#fact("Gaps", device.firmware || device.gaps ? (device.gaps ? count(device.gaps, "gap") : "none") : null);
