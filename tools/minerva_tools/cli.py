@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from minerva_hub.errors import ConfigError, MinervaError
 
-from minerva_tools.commands import bench, config, demo, device, emulate, hub, transcribe
+from minerva_tools.commands import bench, config, demo, device, emulate, hub, release, transcribe
 
 app = typer.Typer(
     name="minerva",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command(name="hub")(hub.hub)
 app.command(name="demo")(demo.demo)
 app.add_typer(device.app, name="device")
+app.add_typer(release.app, name="release")
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="bench")(bench.bench)
 app.command(name="emulate")(emulate.emulate)

