@@ -344,8 +344,8 @@ async def test_the_self_test_is_compared_and_shown(
     assert '"self_test"' in document and '"received"' in document
 
 
-def block(number: int, count: int = 10) -> FeatureBlock:
-    return FeatureBlock("kitchen", "Kitchen", 100 * number, number, rows(count), False, False)
+def block(number: int, count: int = 10, device: str = "kitchen") -> FeatureBlock:
+    return FeatureBlock(device, device.title(), 100 * number, number, rows(count), False, False)
 
 
 def test_thirty_seconds_are_kept() -> None:
@@ -374,3 +374,39 @@ async def test_a_slow_reader_loses_the_oldest_and_nobody_else_does() -> None:
     assert len(taps) == 0
     with pytest.raises(ValueError, match="maxsize 0"):
         taps.tap(maxsize=0)
+
+
+async def test_in_a_tap_of_all_devices_one_that_sends_much_costs_the_others_nothing() -> None:
+    taps = FeatureTaps()
+    tap = taps.tap(maxsize=3)
+    taps.put(block(0, device="study"))
+    for number in range(50):
+        taps.put(block(number))
+        if number in (10, 20):
+            taps.put(block(number, device="study"))
+    assert len(taps) == 6
+    taps.close()
+    got = [(b.device, b.seq) async for b in tap]
+    assert [seq for device, seq in got if device == "study"] == [0, 10, 20]
+    assert [seq for device, seq in got if device == "kitchen"] == [47, 48, 49]
+    assert tap.dropped == taps.dropped == 47
+
+
+async def test_devices_take_turns_as_their_blocks_came() -> None:
+    taps = FeatureTaps()
+    with taps.tap() as tap:
+        for number in range(4):
+            taps.put(block(number, device=("kitchen", "study")[number % 2]))
+        assert [(await anext(tap)).seq for _ in range(3)] == [0, 1, 2]
+        taps.put(block(4))
+        assert [(await anext(tap)).seq for _ in range(2)] == [3, 4]
+
+
+def test_a_tap_of_very_many_devices_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minerva_hub.pipeline.features.TAP_BLOCKS", 100)
+    taps = FeatureTaps()
+    taps.tap()
+    for number in range(20):
+        for device in range(50):
+            taps.put(block(number, device=f"d{device}"))
+    assert len(taps) <= 200 and taps.dropped == 1000 - len(taps)

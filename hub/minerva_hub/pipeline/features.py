@@ -3,7 +3,8 @@
     with pipeline.features.tap() as tap:
         async for block in tap: ...
 
-A tap is bounded; a reader that is too slow loses its oldest blocks, and both count them.
+A tap is bounded for each device, so that one that sends much costs the others nothing; a reader that is too
+slow loses a device's oldest blocks, and both count them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from minerva.wire import HOP_MS
 from minerva_hub.audio import Features
 
 KEPT_MS: Final = 30_000  # of each stream: 192 kB, a dozen windows of the sound network
+TAP_BLOCKS: Final = (
+    16_384  # of all devices that wait in a tap: some 20 MB; where they are many, each gets less
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,24 +70,34 @@ class FeatureLog:
 
 
 class FeatureTap:
-    """Blocks for one consumer, at most `maxsize` waiting: `async for block in tap`, `with` ends it."""
+    """Blocks for one consumer, `maxsize` of each device at most: `async for block in tap`, `with` ends it.
+
+    A device's blocks come in their order; those of several devices as they came, as long as none was dropped.
+    """
 
     def __init__(self, taps: FeatureTaps, device: str | None, maxsize: int) -> None:
         self.device = device
         self.dropped = 0
         self._taps = taps
-        self._blocks: deque[FeatureBlock] = deque(maxlen=maxsize)
+        self._maxsize = maxsize
+        self._blocks: dict[str, deque[FeatureBlock]] = {}
+        self._turns: deque[str] = deque()  # whose oldest block is next: an entry for each block that waits
         self._wake = asyncio.Event()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._blocks)
+        return len(self._turns)
 
     def put(self, block: FeatureBlock) -> bool:
-        """Queue a block; False when the oldest that waited was dropped for it."""
-        full = len(self._blocks) == self._blocks.maxlen
-        self.dropped += full
-        self._blocks.append(block)
+        """Queue a block; False when the oldest of its device was dropped for it."""
+        waiting = self._blocks.setdefault(block.device, deque())
+        full = len(waiting) >= min(self._maxsize, max(1, TAP_BLOCKS // len(self._blocks)))
+        if full:
+            waiting.popleft()  # the next oldest takes its turn
+            self.dropped += 1
+        else:
+            self._turns.append(block.device)
+        waiting.append(block)
         self._wake.set()
         return not full
 
@@ -97,12 +111,17 @@ class FeatureTap:
         return self
 
     async def __anext__(self) -> FeatureBlock:
-        while not self._blocks:
+        while not self._turns:
             if self._closed:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
-        return self._blocks.popleft()
+        device = self._turns.popleft()
+        waiting = self._blocks[device]
+        block = waiting.popleft()
+        if not waiting:
+            del self._blocks[device]
+        return block
 
     def __enter__(self) -> FeatureTap:
         return self
@@ -127,7 +146,7 @@ class FeatureTaps:
     def tap(self, device: str | None = None, *, maxsize: int = 256) -> FeatureTap:
         """Features from now on, of one device or of all; ValueError when `maxsize` is below 1.
 
-        256 blocks are 25 s of one device in packets of 100 ms; whoever reads many devices takes more.
+        `maxsize` is for each device: 256 blocks are 25 s in packets of 100 ms.
         """
         if maxsize < 1:
             raise ValueError(f"maxsize {maxsize} is below 1")
