@@ -19,7 +19,7 @@ from aiohttp import web
 
 from minerva_hub import ddi, link, sse
 from minerva_hub import web as page
-from minerva_hub.auth import Identity, own_names
+from minerva_hub.auth import Access, Identity, own_names
 from minerva_hub.auth.identity import FOLDER as IDENTITY
 from minerva_hub.auth.names import lan_addresses
 from minerva_hub.bus import Bus
@@ -30,6 +30,7 @@ from minerva_hub.fleet import Fleet
 from minerva_hub.link import LinkHub
 from minerva_hub.listen import TlsSite, bind
 from minerva_hub.pipeline import Pipeline
+from minerva_hub.releases import Releases
 from minerva_hub.rollouts import Rollouts
 from minerva_hub.rollouts.shelf import FOLDER as RELEASES
 from minerva_hub.rollouts.shelf import Shelf
@@ -99,11 +100,13 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
     bus = Bus()
     fleet = Fleet(store, bus)
     tls_drops: Counter[str] = Counter()
+    access = Access.of(store, changed=lambda: bus.publish(HealthChanged(health=health())))
 
     def health() -> HubHealth:
         drops = Counter(pipeline.drops)
         drops.update(links.drops)
         drops.update(tls_drops)
+        drops.update(access.drops())
         drops.update(updates.drops)
         drops["bus"] += bus.dropped
         return HubHealth(
@@ -115,6 +118,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             devices_online=fleet.online,
             queues=pipeline.queues(),
             drops={name: count for name, count in drops.items() if count},
+            failed=access.failures.lines(),
         )
 
     try:
@@ -133,19 +137,39 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         rollouts = Rollouts(store, bus, fleet)
         shelf = Shelf(config.store.path / RELEASES)
         await asyncio.to_thread(shelf.open)
+        releases = Releases(store.updates, shelf)
         fleet.on_linked = rollouts.linked
         fleet.on_removed = _both(pipeline.forget, rollouts.removed)
-        links = LinkHub(store=store, bus=bus, fleet=fleet, pipeline=pipeline, kind=config.ingest.kind)
+        links = LinkHub(
+            store=store,
+            bus=bus,
+            fleet=fleet,
+            pipeline=pipeline,
+            kind=config.ingest.kind,
+            tokens=access.tokens,
+        )
         app = web.Application(client_max_size=64 * 1024)
         commands = Commands(fleet, pipeline)
-        page.setup(app, store=store, bus=bus, fleet=commands, health=health, names=identity.names)
+        page.setup(
+            app,
+            store=store,
+            bus=bus,
+            fleet=commands,
+            updates=page.Updating(releases=releases, rollouts=rollouts),
+            health=health,
+            access=access,
+            names=identity.names,
+        )
         sse.setup(app, bus=bus, devices=fleet.devices, health=health)
         link.setup(app, links)
-        updates = ddi.setup(app, store=store, fleet=fleet, rollouts=rollouts, shelf=shelf)
+        updates = ddi.setup(
+            app, store=store, fleet=fleet, tokens=access.tokens, rollouts=rollouts, shelf=shelf
+        )
         await fleet.refresh()
         await pipeline.start()
         tasks = (
             asyncio.create_task(fleet.watch(), name="registry"),
+            asyncio.create_task(access.sessions.sweep(), name="logins"),
             asyncio.create_task(rollouts.run(), name="rollouts"),
         )
         try:

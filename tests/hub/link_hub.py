@@ -22,16 +22,18 @@ QUIET = np.zeros(960, np.int16)
 
 @asynccontextmanager
 async def a_hub(
-    tmp_path: Path, engine: DigestEngine | None = None, *, backlog_s: float = 20.0
+    tmp_path: Path, engine: DigestEngine | None = None, *, backlog_s: float = 20.0, tls: bool = False
 ) -> AsyncIterator[tuple[Hub, str]]:
     config = HubConfig(
-        server=ServerConfig(port=0, tls=False),
+        server=ServerConfig(port=0, tls=tls, tls_host="127.0.0.1", tls_port=0),
         store=StoreConfig(path=tmp_path / "store"),
         ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000, backlog_s=backlog_s),
         segment=SegmentConfig(),
     )
     async with serve(config, engine=lambda: engine or DigestEngine()) as (hub, address):
         for name in ("kitchen", "study"):
+            if await hub.store.device(name) is not None:
+                continue  # the hub was here before
             await hub.store.add_device(
                 DeviceRecord(id=name, room=name.title(), token_hash=hash_token("secret"), created_ms=0)
             )

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from minerva_hub.events import Gap, Level, NewSound, Speaking
+from ddi_hub import new_release
+from minerva_hub.auth import hash_token
+from minerva_hub.events import DeviceRecord, Feedback, Gap, Level, NewSound, RefusedRelease, Speaking
+from minerva_hub.store.campaigns import NewRollout
 from minerva_hub.web.routes import ROUTES, Route
 from web_fakes import TestHub, device, now_ms, running
+
+from tests.fakes.ota_release import OWNER, keyset
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
@@ -80,31 +85,62 @@ class Document:
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[TestHub]:
     async with running(tmp_path) as running_hub:
-        running_hub.fleet.add(device(drops={"packets": 3}, since_ms=1))
+        running_hub.fleet.add(device(drops={"packets": 3}, since_ms=1, board="virtual"))
         session = await running_hub.store.begin_session("kitchen", "Kitchen", now_ms())
         await running_hub.say(session.id, "Speaker A", "hello there")
         sound = NewSound(device="kitchen", room="Kitchen", label="bark", score=0.5, start_ms=1, end_ms=2)
         await running_hub.store.add_sound(sound)
         await running_hub.store.add_gap(Gap(device="kitchen", start_ms=1, end_ms=2, packets=1, reason="lost"))
+        await with_updates(running_hub)
         yield running_hub
+
+
+async def with_updates(hub: TestHub) -> None:
+    """Two releases, the first of which a rollout brings to the kitchen, and a group."""
+    record = DeviceRecord(id="kitchen", room="Kitchen", token_hash=hash_token("secret"), created_ms=0)
+    await hub.store.add_device(record)
+    updates = hub.store.updates
+    for version in ("1", "2"):
+        await updates.add_release(new_release(version, version * 64, {"files.bin": b"x"}))
+    await updates.set_group("all", ["kitchen"])
+    await updates.add_refused(RefusedRelease(at_ms=1, code="expired", message="it expired"))
+    rollout = NewRollout(
+        release=1, target="all devices", success_percent=75, error_percent=20, silent_s=3600,
+        stages=(("kitchen", 0),), skipped={"study": "runs rust"},
+    )  # fmt: skip
+    await updates.add_rollout(rollout)
+    action = (await updates.work("kitchen")).action or 0
+    await updates.take("kitchen", action)
+    said = Feedback(action=action, at_ms=2, execution="proceeding", finished="none", details=("fetching",))
+    await updates.tell("kitchen", said)
+    await updates.set_attributes("kitchen", {"board": "virtual"})
 
 
 async def document(hub: TestHub) -> Document:
     return Document(await (await hub.client.get("/api/openapi.json")).json())
 
 
-BODIES = {"mute": {"on": True}, "mode": {"mode": "events"}}
+BODIES = {
+    "mute": {"on": True}, "mode": {"mode": "events"}, "set_keyset": {"text": keyset(OWNER).decode()},
+    "set_group": {"devices": ["kitchen"]}, "start_rollout": {"release": 1, "target": {"group": "all"}},
+}  # fmt: skip
+UNKNOWN = BODIES | {"set_group": {"devices": ["attic"]}, "start_rollout": {"release": 999}}
 REST = [route for route in ROUTES if route.handler is not None]
 
 
 def address(route: Route, known: bool) -> str:
-    device_id, session_id = ("kitchen", "1") if known else ("attic", "999")
-    return route.path.replace("{id}", device_id if "/devices/" in route.path else session_id)
+    device_id, number, group = ("kitchen", "1", "all") if known else ("attic", "999", "none")
+    if known and route.name == "delete_release":
+        number = "2"  # a rollout uses the first one
+    path = route.path.replace("{name}", group)
+    return path.replace("{id}", device_id if "/devices/" in path else number)
 
 
 @pytest.mark.parametrize("route", REST, ids=lambda route: route.name)
 async def test_a_success_is_as_documented(hub: TestHub, route: Route) -> None:
     said = await document(hub)
+    if route.name == "resume_rollout":
+        await hub.client.post("/api/rollouts/1/pause", json={})
     response = await hub.client.request(
         route.method, address(route, True), json=BODIES.get(route.name, {}) if route.body_type else None
     )
@@ -121,8 +157,8 @@ def refusals() -> list[Any]:
     found = []
     for route in REST:
         kinds = ["bad query", "other host"]
-        kinds += ["unknown thing"] if "{id}" in route.path else []
-        kinds += ["bad body", "wrong type"] if route.method == "POST" else []
+        kinds += ["unknown thing"] if "{" in route.path or route.name in {"start_rollout"} else []
+        kinds += ["bad body", "wrong type"] if route.body_type else []
         found += [pytest.param(route, what, id=f"{route.name}-{what}") for what in kinds]
     return found
 
@@ -140,10 +176,10 @@ async def test_a_refusal_is_as_documented(hub: TestHub, route: Route, what: str)
         data = b'{"nonsense": 1}'
     else:
         headers["Content-Type"] = "text/plain"
-    if what == "unknown thing" and route.name in BODIES:
-        data = json.dumps(BODIES[route.name]).encode()
+    if what == "unknown thing" and route.name in UNKNOWN:
+        data = json.dumps(UNKNOWN[route.name]).encode()
     response = await hub.client.request(
-        route.method, path, data=data if route.method == "POST" else None, headers=headers
+        route.method, path, data=data if route.body_type else None, headers=headers
     )
     assert response.status >= 400
     problem = await response.json(content_type=None)
@@ -153,7 +189,7 @@ async def test_a_refusal_is_as_documented(hub: TestHub, route: Route, what: str)
 
 async def test_events_are_as_documented(hub: TestHub) -> None:
     said = await document(hub)
-    (route,) = [route for route in ROUTES if route.handler is None]
+    (route,) = [route for route in ROUTES if route.name == "live_events"]
     async with hub.client.get(route.path) as response:
         hub.bus.publish(Level(device="kitchen", rms_db=-40.0, peak_db=-20.0, at_ms=1))
         hub.bus.publish(Speaking(device="kitchen", room="Kitchen", state="idle", since_ms=1))

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from minerva_hub import sse
 from minerva_hub import web as faces
+from minerva_hub.auth import Access
 from minerva_hub.bus import Bus
 from minerva_hub.errors import PeerError, UserError
 from minerva_hub.events import (
@@ -23,10 +24,14 @@ from minerva_hub.events import (
     Mode,
     NewUtterance,
     SessionChanged,
+    UpdateState,
     Utterance,
     UtteranceAdded,
     Word,
 )
+from minerva_hub.releases import Releases
+from minerva_hub.rollouts import Rollouts
+from minerva_hub.rollouts.shelf import Shelf
 from minerva_hub.store import Store
 
 ORDER = ("mute", "events", "features", "speech", "full")
@@ -55,6 +60,7 @@ class MemoryFleet:
         self.store = store
         self.infos: dict[str, DeviceInfo] = {}
         self.ended: list[int] = []
+        self.checked: list[str] = []
 
     def add(self, *infos: DeviceInfo) -> None:
         for info in infos:
@@ -63,6 +69,13 @@ class MemoryFleet:
 
     def devices(self) -> list[DeviceInfo]:
         return list(self.infos.values())
+
+    def check_updates(self, device_id: str) -> bool:
+        self.checked.append(device_id)
+        return True
+
+    def updating(self, device_id: str, state: UpdateState) -> None:
+        self._put(msgspec.structs.replace(self.infos[device_id], update=state))
 
     async def set_mute(self, device_id: str, on: bool) -> DeviceInfo:
         info = self.infos[device_id]
@@ -149,7 +162,14 @@ async def running(folder: Path, port: int | None = None) -> AsyncIterator[TestHu
     fleet = MemoryFleet(bus, store)
     current = [health()]
     app = web.Application()
-    faces.setup(app, store=store, bus=bus, fleet=fleet, health=lambda: current[0])
+    access = Access.of(store)
+    rollouts = Rollouts(store, bus, fleet)
+    shelf = Shelf(folder / "releases")
+    shelf.open()
+    updates = faces.Updating(releases=Releases(store.updates, shelf), rollouts=rollouts)
+    faces.setup(
+        app, store=store, bus=bus, fleet=fleet, updates=updates, health=lambda: current[0], access=access
+    )
     streams = sse.setup(app, bus=bus, devices=fleet.devices, health=lambda: current[0])
     async with TestClient(TestServer(app, port=port)) as client:
         yield TestHub(store, bus, fleet, streams, client, current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from minerva_hub.events import FailedAttempts
 MAX_SOURCES = 1024  # addresses remembered: a /22 of a home network; the one longest silent is forgotten
 MAX_TRUSTED = 2048  # who was right before: twice as many as there can be links
 MAX_LISTED = 32  # lines for the owner
+TELL_S = 0.5
 LISTED_MS = 7 * 86_400_000  # a line older than a week is history
 
 K = TypeVar("K")
@@ -114,7 +116,8 @@ class FailureList:
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.counts: dict[str, int] = {"wrong_password": 0, "wrong_token": 0}
-        self.changed = changed
+        self._changed = changed
+        self._telling: asyncio.TimerHandle | None = None
         self._lines: OrderedDict[tuple[Kind, str, str], FailedAttempts] = OrderedDict()
 
     def note(self, kind: Kind, source: str, who: str) -> None:
@@ -128,7 +131,12 @@ class FailureList:
         )
         if len(self._lines) > MAX_LISTED:
             self._lines.popitem(last=False)
-        self.changed()
+        if self._telling is None:  # a storm is told once in a while, not at each stroke
+            self._telling = asyncio.get_running_loop().call_later(TELL_S, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._changed()
 
     def lines(self) -> tuple[FailedAttempts, ...]:
         """Those of the last week."""

@@ -9,6 +9,7 @@ import secrets
 from minerva_hub.auth.attempts import Attempts, FailureList
 from minerva_hub.events import DeviceRecord
 
+MAX_NAME = 64  # characters kept of what somebody calls itself
 _NOBODY = "sha256:" + "0" * 64
 
 
@@ -41,6 +42,7 @@ class DeviceTokens:
 
         TooManyAttemptsError, without a look at the token, when too many from there were wrong.
         """
+        device = device[:MAX_NAME]
         self._attempts.begin(source, device)
         if not is_authorised(record, token):
             self._failures.note("token", source, device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from minerva_hub.auth import DeviceTokens
 from minerva_hub.ddi.access import Access
 from minerva_hub.ddi.problems import told
 from minerva_hub.ddi.resources import ROOT, Resources
@@ -24,12 +25,13 @@ def setup(
     *,
     store: Store,
     fleet: Fleet,
+    tokens: DeviceTokens,
     rollouts: Rollouts,
     shelf: Shelf,
     poll_s: int = POLL_S,
 ) -> Access:
     """Add the resources to the application; what is given back counts the requests that were refused."""
-    access = Access(store, fleet)
+    access = Access(store, fleet, tokens)
     has = Resources(store=store, rollouts=rollouts, shelf=shelf, access=access, poll_s=poll_s)
     router = app.router
     files = f"{ROOT}/softwaremodules/{{module}}/artifacts"

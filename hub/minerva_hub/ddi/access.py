@@ -6,8 +6,9 @@ from collections import Counter, OrderedDict
 
 from aiohttp import hdrs, web
 
-from minerva_hub.auth import is_authorised
+from minerva_hub.auth import DeviceTokens, source
 from minerva_hub.ddi.problems import DdiError
+from minerva_hub.errors import TooManyAttemptsError
 from minerva_hub.events import DeviceRecord
 from minerva_hub.fleet import Fleet
 from minerva_hub.link.rate import Rate
@@ -22,10 +23,11 @@ MAX_KNOWN = 5000  # devices whose pace is remembered
 class Access:
     """Checks tokens and paces; `drops` counts what was refused, by its reason."""
 
-    def __init__(self, store: Store, fleet: Fleet) -> None:
+    def __init__(self, store: Store, fleet: Fleet, tokens: DeviceTokens) -> None:
         self.drops: Counter[str] = Counter()
         self._store = store
         self._fleet = fleet
+        self._tokens = tokens
         self._rates: OrderedDict[str, Rate] = OrderedDict()
 
     async def check(self, request: web.Request) -> DeviceRecord:
@@ -33,8 +35,14 @@ class Access:
         id_ = request.match_info["device"]
         given = request.headers.get(hdrs.AUTHORIZATION, "")
         token = given[len(SCHEME) :].strip() if given.startswith(SCHEME) else ""
-        record = await self._store.device(id_) if len(token) <= MAX_TOKEN else None
-        if not is_authorised(record, token) or record is None:
+        token = token if len(token) <= MAX_TOKEN else ""
+        record = await self._store.device(id_)
+        try:
+            known = self._tokens.admits(record, token, source=source(request), device=id_)
+        except TooManyAttemptsError as problem:
+            self.drops["updates_blocked"] += 1
+            raise DdiError(429, "too_often", str(problem)) from problem
+        if not known or record is None:
             self.drops["updates_refused"] += 1
             if record is not None:
                 self._fleet.refused(

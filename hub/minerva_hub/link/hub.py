@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from minerva_hub.auth import DeviceTokens
 from minerva_hub.bus import Bus
 from minerva_hub.fleet import Fleet
 from minerva_hub.pipeline import Pipeline
@@ -22,6 +23,7 @@ class LinkHub:
     fleet: Fleet
     pipeline: Pipeline
     kind: str
+    tokens: DeviceTokens
     drops: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -13,8 +13,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from minerva import wire
 
 from minerva_hub.audio import mel64
-from minerva_hub.auth import is_authorised
-from minerva_hub.errors import PeerError
+from minerva_hub.auth import source
+from minerva_hub.errors import PeerError, TooManyAttemptsError
 from minerva_hub.events import Level, NewSound, SelfTest, UpdateState
 from minerva_hub.fleet import Device
 from minerva_hub.link.hub import LinkHub
@@ -54,6 +54,7 @@ class Link:
         self._ws = ws
         self._hub = hub
         self._address = request.remote
+        self._source = source(request)
         self._transport = request.transport
         self._session = LinkSession()
         self._outbox: deque[dict[str, Any]] = deque()
@@ -160,7 +161,12 @@ class Link:
     async def _authorise(self, hello: dict[str, Any]) -> Device:
         id_ = hello["device"]
         record = await self._hub.store.device(id_)
-        if not is_authorised(record, hello["token"]):
+        try:
+            known = self._hub.tokens.admits(record, hello["token"], source=self._source, device=id_)
+        except TooManyAttemptsError as problem:
+            self._hub.drops["refused"] += 1
+            raise PeerError("overloaded", str(problem)) from problem
+        if not known:
             why = "has another token" if record is not None else "is not registered here"
             self._hub.fleet.refused(id_, f"unauthorized: a device that calls itself {id_} {why}")
             self._hub.drops["refused"] += 1
@@ -315,6 +321,7 @@ class Link:
                 version=message.get("version") or "",
                 progress=message.get("progress"),
                 action=None if before is None else before.action,
+                detail=message.get("code") or "",
             ),
         )
 

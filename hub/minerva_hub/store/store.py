@@ -34,8 +34,9 @@ _NOTHING: Mapping[int, str] = MappingProxyType({})
 class Store:
     """The timeline and the registry; `logins` has the owner's login, `updates` releases and rollouts.
 
-    Every write is on disk on return. Any call may raise StoreError; a write on a full disk raises StoreFullError, stores nothing and may be
-    tried again. Other processes may read and write the same file meanwhile.
+    Every write is on disk on return. Any call may raise StoreError; a write on a full disk raises
+    StoreFullError, stores nothing and may be tried again. Other processes may read and write the same file
+    meanwhile.
     """
 
     def __init__(self, database: Database) -> None:

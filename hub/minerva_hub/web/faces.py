@@ -10,6 +10,8 @@ from aiohttp import web
 
 from minerva_hub.bus import Bus
 from minerva_hub.events import DeviceInfo, HubHealth, Mode
+from minerva_hub.releases import Releases
+from minerva_hub.rollouts import Rollouts
 from minerva_hub.store import Store
 
 
@@ -34,12 +36,21 @@ class FleetFace(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Updating:
+    """What receives releases, and what brings them to devices."""
+
+    releases: Releases
+    rollouts: Rollouts
+
+
+@dataclass(frozen=True, kw_only=True)
 class Faces:
     """Everything that a handler may touch."""
 
     store: Store
     bus: Bus
     fleet: FleetFace
+    updates: Updating
     health: Callable[[], HubHealth]
 
 

@@ -33,12 +33,16 @@ HEADERS = {
 DEVICE_LINK = "/link"  # devices show their token and reach the hub by whatever name they were given
 DEVICE_UPDATES = "/default/"  # the update server's resources, likewise
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+UPLOAD = (hdrs.METH_POST, "/api/releases")  # takes files rather than JSON
 SAFE = {hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS}
 
 
-def is_of_devices(path: str) -> bool:
-    """Whether a path is for devices, which show their token, rather than for the owner."""
-    return path == DEVICE_LINK or path.startswith(DEVICE_UPDATES)
+def is_of_devices(request: web.Request) -> bool:
+    """Whether a request is for what devices use, who show their token, rather than for the owner."""
+    resource = request.match_info.route.resource
+    return resource is not None and (
+        resource.canonical == DEVICE_LINK or resource.canonical.startswith(DEVICE_UPDATES)
+    )
 
 
 def _is_address(host: str) -> bool:
@@ -81,7 +85,10 @@ class Guard:
             raise ApiError(403, "origin", f"pages of {origin[:100]!r} may not change this hub")
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             raise ApiError(403, "origin", "pages of other sites may not change this hub")
-        # A browser asks the hub before it sends JSON or DELETE for another site, and the hub never agrees.
+        # A browser asks the hub before it sends JSON or DELETE for another site, and the hub never agrees. Of
+        # files it does not ask, but it names the origin.
+        if (request.method, request.path) == UPLOAD:
+            return
         if request.method != hdrs.METH_DELETE and request.content_type != "application/json":
             raise ApiError(
                 415,
@@ -95,11 +102,9 @@ class Guard:
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not is_of_devices(request.path):
+            if not is_of_devices(request):
                 self.check_host(request)
                 self.check_origin(request)
-                if not is_local(request):
-                    raise ApiError(401, "login", "the owner's login is needed here")
             return await handler(request)
 
         return guard
@@ -110,7 +115,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
     Devices show nothing and count every byte, so their answers go without.
     """
-    if is_of_devices(request.path):
+    if is_of_devices(request):
         return
     response.headers.update(HEADERS)
     response.headers.setdefault(

@@ -45,13 +45,13 @@ async def devices(call: Plain) -> params.DeviceList:
 
 async def mute(call: Call[params.DevicePath, params.Nothing, params.MuteBody]) -> DeviceInfo:
     """Mute a device, or end a mute made here; one made at its button ends only there."""
-    _known_device(call.faces, call.path.id)
+    known_device(call.faces, call.path.id)
     return await call.faces.fleet.set_mute(call.path.id, call.body.on)
 
 
 async def mode(call: Call[params.DevicePath, params.Nothing, params.ModeBody]) -> DeviceInfo:
     """Ask a device for a privacy mode at or below its ceiling."""
-    _known_device(call.faces, call.path.id)
+    known_device(call.faces, call.path.id)
     return await call.faces.fleet.set_mode(call.path.id, call.body.mode)
 
 
@@ -141,7 +141,8 @@ async def gaps(call: Call[params.Nothing, params.GapQuery, None]) -> params.GapL
     return params.GapList(items=tuple(found))
 
 
-def _known_device(faces: Faces, device_id: str) -> None:
+def known_device(faces: Faces, device_id: str) -> None:
+    """ApiError 404 unless the device is registered."""
     if all(device.id != device_id for device in faces.fleet.devices()):
         raise ApiError(404, "unknown_device", f"there is no device {device_id!r}")
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from minerva_hub.web import uploads
+from minerva_hub.web.login import COOKIE
 from minerva_hub.web.params import Nothing
 from minerva_hub.web.problems import Problem
 from minerva_hub.web.routes import Route
@@ -14,12 +16,21 @@ from minerva_hub.web.routes import Route
 _TEMPLATE = "#/components/schemas/{name}"
 _ALWAYS = {  # what any request may be answered with
     400: "A parameter or the body is not what is allowed",
-    403: "Another site's page asked",
+    401: "The owner's login is needed, or is wrong; never on the hub's own machine",
+    403: "Another site's page asked, or this is done on the hub's own machine only",
     421: "The Host header names another host",
     500: "The hub failed; its log says why",
     503: "The database, or a free place, is not to be had now",
 }
-_SOMETIMES = _ALWAYS | {404: "There is no such thing", 409: "What is asked is not possible now, and why"}
+_SOMETIMES = _ALWAYS | {
+    404: "There is no such thing",
+    409: "What is asked is not possible now, and why",
+    408: "The body stopped coming",
+    413: "The body is too long",
+    415: "The body has another content type",
+    422: "The release, or key set, is refused: the code is one of docs/ota.md",
+    429: "Too many wrong attempts; Retry-After says when the next is heard",
+}
 _OF_BODIES = {413: "The body is too long", 415: "The body is not JSON"}
 
 
@@ -40,8 +51,15 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
             "version": version,
             "description": "Who said what, on your own network. Times are Unix milliseconds UTC.",
         },
+        "security": [{}, {"login": []}, {"password": []}],
         "paths": paths,
-        "components": {"schemas": kept},
+        "components": {
+            "schemas": kept,
+            "securitySchemes": {
+                "login": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+                "password": {"type": "http", "scheme": "basic", "description": "User `owner`, over TLS."},
+            },
+        },
     }
 
 
@@ -64,6 +82,12 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         ],
         "responses": _responses(route),
     }
+    if route.form:
+        files = {
+            name: {"type": "string", "contentMediaType": "application/octet-stream"} for name in route.form
+        }
+        form = {"type": "object", "properties": files, "required": list(route.form)}
+        operation["requestBody"] = {"required": True, "content": {uploads.FORM: {"schema": form}}}
     if route.body_type is not None:
         operation["requestBody"] = {
             "required": route.body_type is not Nothing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -14,7 +14,7 @@ from msgspec import Meta
 from minerva_hub.events import DeviceInfo, Gap, Mode, Record, Session, Sound, Utterance
 from minerva_hub.web.problems import ApiError
 
-MAX_BODY = 4096  # bytes; the largest body we take is {"mode": "features"}
+MAX_BODY = 4096  # bytes; the largest body but those that name devices is a password
 BODY_S = 10.0  # a body of a few hundred bytes is there at once
 T = TypeVar("T")
 
@@ -35,6 +35,8 @@ After = Annotated[
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what a request carries."""
+
+    max_body: ClassVar[int] = MAX_BODY
 
 
 class Nothing(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +109,37 @@ class ModeBody(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mode: Mode
 
 
+class PasswordBody(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The owner's password."""
+
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class LogoutBody(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether all logins end, or this one only."""
+
+    everywhere: bool = False
+
+
+class LoginInfo(Record, frozen=True, kw_only=True):
+    """A login of the owner: when, from which address, with which browser; `own` is the one that asks."""
+
+    created_ms: int
+    expires_ms: int
+    address: str
+    agent: str
+    own: bool
+
+
+class OwnerState(Record, frozen=True, kw_only=True):
+    """Whether there is a password; `local` means asked on the hub's machine, where no login is needed."""
+
+    password_set: bool
+    local: bool
+    logged_in: bool
+    logins: tuple[LoginInfo, ...] = ()
+
+
 class SessionPage(Record, frozen=True, kw_only=True):
     """Sessions, newest first; `before` is the parameter that pages on into the past, null at its end."""
 
@@ -139,6 +172,9 @@ class DeviceList(Record, frozen=True, kw_only=True):
     items: tuple[DeviceInfo, ...]
 
 
+P = TypeVar("P", bound=Params)
+
+
 def parse_query(request: web.Request, kind: type[T]) -> T:
     """The query string as `kind`; ApiError 400 names the parameter, its value and what is allowed."""
     values: dict[str, str] = {}
@@ -154,17 +190,17 @@ def parse_path(request: web.Request, kind: type[T]) -> T:
     return _convert(dict(request.match_info), kind, "path")
 
 
-async def parse_body(request: web.Request, kind: type[T]) -> T:
+async def parse_body(request: web.Request, kind: type[P]) -> P:
     """The JSON body as `kind`; raises ApiError 400 or 413."""
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.content.iter_any():
                 raw += chunk
-                if len(raw) > MAX_BODY:
+                if len(raw) > kind.max_body:
                     size = request.content_length or len(raw)
                     raise ApiError(
-                        413, "body_size", f"body of {size} bytes exceeds the {MAX_BODY}-byte limit"
+                        413, "body_size", f"body of {size} bytes exceeds the {kind.max_body}-byte limit"
                     )
     except TimeoutError:
         raise ApiError(408, "body_time", f"the body was not complete within {BODY_S:g} s") from None

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from minerva_hub.errors import (
+    BusyError,
+    ConflictError,
+    LoginError,
     MinervaError,
     PeerError,
     StoreError,
     StoreFullError,
+    TooManyAttemptsError,
+    UnknownItemError,
     UnknownSessionError,
     UserError,
 )
+from minerva_hub.releases import ReleaseRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +61,28 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     except ApiError as error:
         return answer(error.status, error.code, str(error))
+    except TooManyAttemptsError as error:
+        problem = answer(429, error.code, str(error))
+        problem.headers[hdrs.RETRY_AFTER] = str(math.ceil(error.wait_s))
+        return problem
+    except LoginError as error:
+        problem = answer(401, error.code, str(error))
+        # A browser would ask for the name and password by itself, in a window that nobody can style or leave.
+        scheme = "Basic" if "Sec-Fetch-Mode" not in request.headers else "Cookie"
+        problem.headers[hdrs.WWW_AUTHENTICATE] = f'{scheme} realm="Minerva", charset="UTF-8"'
+        return problem
+    except BusyError as error:
+        return answer(503, "busy", str(error))
     except PeerError as error:
         return answer(409, error.code, str(error))
     except UserError as error:
         return answer(409, "refused", str(error))
+    except ReleaseRefusedError as error:
+        return answer(422, error.code, str(error))
+    except UnknownItemError as error:
+        return answer(404, "unknown", str(error))
+    except ConflictError as error:
+        return answer(409, "conflict", str(error))
     except UnknownSessionError as error:
         return answer(404, "unknown_session", str(error))
     except StoreFullError as error:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from minerva_hub import events
 from minerva_hub.exports import Export
-from minerva_hub.web import handlers, params
+from minerva_hub.web import handlers, login, params, updates, uploads
+from minerva_hub.web import update_params as shapes
 from minerva_hub.web.faces import FACES
 from minerva_hub.web.problems import Handler
 
@@ -30,7 +31,9 @@ class Route:
     query_type: type[params.Params] = params.Nothing
     body_type: type[params.Params] | None = None
     media: tuple[str, ...] = ("application/json",)
-    handler: Callable[[Any], Awaitable[Any]] | None = None  # None: another face answers it
+    handler: Callable[[Any], Awaitable[Any]] | None = None  # None: `raw` does, or another face
+    raw: Handler | None = None  # answers the request itself, as what it does to cookies is no JSON
+    form: tuple[str, ...] = ()  # the files that its body carries as multipart/form-data
 
 
 def _route(
@@ -45,8 +48,16 @@ def _route(
     return Route(method, path, name, handler.__doc__ or name, answer, errors, handler=handler, **types)
 
 
+def _owner(
+    method: str, path: str, raw: Handler, answer: Any, *errors: int, body: type[params.Params] | None = None
+) -> Route:
+    name = f"owner_{raw.__name__}"
+    return Route(method, path, name, raw.__doc__ or name, answer, errors, body_type=body, raw=raw)
+
+
 _SESSION: dict[str, Any] = {"path_type": params.SessionPath}
 _DEVICE: dict[str, Any] = {"path_type": params.DevicePath}
+_ITEM: dict[str, Any] = {"path_type": shapes.ItemPath}
 
 ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/health", handlers.health, events.HubHealth),
@@ -77,6 +88,43 @@ ROUTES: tuple[Route, ...] = (
     ),
     _route("GET", "/api/sounds", handlers.sounds, params.SoundList, query_type=params.Range),
     _route("GET", "/api/gaps", handlers.gaps, params.GapList, query_type=params.GapQuery),
+    _owner("GET", "/api/owner", login.state, params.OwnerState),
+    _owner("POST", login.LOGIN, login.log_in, None, 409, 429, body=params.PasswordBody),
+    _owner("POST", login.LOGOUT, login.log_out, None, body=params.LogoutBody),
+    _owner("POST", "/api/owner/password", login.set_password, None, 409, body=params.PasswordBody),
+    _route(
+        "GET", "/api/devices/{id}/updates", updates.device_updates, shapes.DeviceUpdates, 404, **_DEVICE
+    ),
+    _route("GET", "/api/releases", updates.releases, shapes.ReleaseList),
+    Route(
+        "POST", "/api/releases", "upload_release", uploads.upload.__doc__ or "", events.Release,
+        (408, 409, 413, 415, 422), raw=uploads.upload, form=("manifest.json", "manifest.sig", "files.bin"),
+    ),
+    _route("GET", "/api/releases/refused", updates.refused_releases, shapes.RefusedList),
+    _route("DELETE", "/api/releases/{id}", updates.delete_release, None, 404, 409, **_ITEM),
+    _route("GET", "/api/keyset", updates.keyset, shapes.KeysState),
+    _route("PUT", "/api/keyset", updates.set_keyset, shapes.KeysState, 409, 422, body_type=shapes.KeysBody),
+    _route("GET", "/api/groups", updates.groups, shapes.GroupList),
+    _route(
+        "PUT", "/api/groups/{name}", updates.set_group, events.Group, 404, 409,
+        path_type=shapes.GroupPath, body_type=shapes.GroupBody,
+    ),
+    _route("DELETE", "/api/groups/{name}", updates.delete_group, None, 404, path_type=shapes.GroupPath),
+    _route("GET", "/api/rollouts", updates.rollouts, shapes.RolloutList),
+    _route(
+        "POST", "/api/rollouts", updates.start_rollout, events.Rollout, 404, 409, body_type=shapes.RolloutBody
+    ),
+    _route("GET", "/api/rollouts/{id}", updates.rollout, shapes.RolloutDetails, 404, **_ITEM),
+    *(
+        _route(
+            "POST", f"/api/rollouts/{{id}}/{wish}", handler, events.Rollout, 404, 409,
+            **_ITEM, body_type=params.Nothing,
+        )
+        for wish, handler in (
+            ("pause", updates.pause_rollout), ("resume", updates.resume_rollout),
+            ("stop", updates.stop_rollout),
+        )
+    ),
     Route(
         "GET", "/api/events", "live_events",
         "Live events (server-sent): `event:` is the record's type, `data:` the record; a snapshot first.",

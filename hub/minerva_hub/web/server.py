@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
+from minerva_hub.auth import Access
 from minerva_hub.bus import Bus
 from minerva_hub.events import HubHealth
 from minerva_hub.store import Store
-from minerva_hub.web.faces import FACES, Faces, FleetFace
-from minerva_hub.web.guard import Guard, add_headers
+from minerva_hub.web.faces import FACES, Faces, FleetFace, Updating
+from minerva_hub.web.guard import Guard, add_headers, is_of_devices
+from minerva_hub.web.login import ACCESS, LOGIN_PAGE, PAGE, doorkeeper, login_page
 from minerva_hub.web.openapi import document
 from minerva_hub.web.problems import as_problems
 from minerva_hub.web.routes import ROUTES, endpoint
-
-PAGE = Path(__file__).parent.parent / "page"
 
 
 def setup(
@@ -26,22 +25,29 @@ def setup(
     store: Store,
     bus: Bus,
     fleet: FleetFace,
+    updates: Updating,
     health: Callable[[], HubHealth],
+    access: Access,
     names: Collection[str] = (),
 ) -> None:
     """Add the page at /, REST under /api and the guard of the whole application.
 
     `names` are the hub's own on the network. /api/events is in the document, but `minerva_hub.sse` serves it.
     """
-    app[FACES] = Faces(store=store, bus=bus, fleet=fleet, health=health)
+    app[FACES] = Faces(store=store, bus=bus, fleet=fleet, updates=updates, health=health)
     app.middlewares.append(as_problems)
     app.middlewares.append(Guard(names).middleware)
+    app[ACCESS] = access
+    app.middlewares.append(doorkeeper(is_of_devices))
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
-        if route.handler is not None:
+        if route.raw is not None:
+            app.router.add_route(route.method, route.path, route.raw)
+        elif route.handler is not None:
             app.router.add_route(route.method, route.path, endpoint(route))
     app.router.add_get("/api/openapi.json", _openapi)
     app.router.add_get("/", _index)
+    app.router.add_get(LOGIN_PAGE, login_page)
     app.router.add_static("/page", PAGE)
 
 
