@@ -1,0 +1,41 @@
+"""Power cuts: what becomes of a device whose power fails at any write of an update, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minerva_tools.measure import Result, at_least, at_most, figure
+from minerva_tools.powercut import HEAP, KINDS, SCENARIOS, PowerCutError, run_all
+from minerva_tools.virtual import choose_interpreter
+
+ARCHITECTURES = ("native", "i386")
+MIN_POINTS = 5000
+TWICE = 4  # every fourth recovery is cut again
+
+
+def run() -> Iterable[Result]:
+    """Every cut point of every scenario; VirtualDeviceError where an interpreter is missing."""
+    interpreters = [choose_interpreter("micropython", arch=arch, heap=HEAP) for arch in ARCHITECTURES]
+    outcomes = run_all(interpreters, twice=TWICE)
+    for outcome in outcomes:
+        for line in outcome.told:
+            print(f"{outcome.interpreter}, {outcome.scenario}: {line}")  # its conditions do not fit the table
+    titles = " and ".join(interpreter.title for interpreter in interpreters)
+    under = f"{titles}, littlefs over a NOR flash in memory"
+    counts = [outcome.counts for outcome in outcomes]
+    points = sum(c.points for c in counts)
+    if any(c.points < c.operations for c in counts):
+        raise PowerCutError("a scenario has fewer cut points than writes")
+    yield at_least(
+        "points", points, "", MIN_POINTS, f"{under}; {', '.join(SCENARIOS)}: every program and erase"
+    )
+    yield figure("operations", sum(c.operations for c in counts), "", f"{under}; programs and erases")
+    for kind in KINDS:
+        yield figure(kind, sum(getattr(c, kind) for c in counts), "", f"of the points: {KINDS[kind]}")
+    yield figure("twice", sum(c.twice for c in counts), "", "more, cut again while the device recovered")
+    yield at_most(
+        "bricked", sum(c.bricked for c in counts), "", 0, "of all: no start, or no end of the update"
+    )
+    yield at_most(
+        "unverified", sum(c.unverified for c in counts), "", 0, "of all: ran or trusted what it must not"
+    )
