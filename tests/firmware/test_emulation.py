@@ -48,7 +48,8 @@ def ran(found: Report, chip: str) -> report.Ran:
 def test_bits_and_limits(found: Report, chip: str) -> None:
     host, target = found.targets["host"], ran(found, chip)
     assert target.hashes == host.hashes
-    assert {"mel64.hash", "adpcm.hash", "gate.hash", "wire.hash", "device.hash"} <= target.hashes.keys()
+    compared = {"mel64.hash", "mfcc.hash", "adpcm.hash", "gate.hash", "wire.hash", "device.hash"}
+    assert compared <= target.hashes.keys()
     results = {r.name: r for r in found.results if r.name.startswith(f"{chip}.")}
     missed = [f"{r.name} {r.value} {r.error or ''}" for r in results.values() if not r.ok]
     assert not missed
@@ -68,11 +69,14 @@ def test_the_program_did_what_it_says(found: Report, chip: str) -> None:
     ]
     assert numbers["wire.vectors"] == sum(map(len, vectors))
     assert numbers["mel64.steps"] == 198  # two seconds, less what the first window takes
+    assert numbers["mfcc.steps"] == 199  # its first window begins before the first sample, half of it
     for count in ("packets_pcm", "packets_adpcm", "packets_logmel", "texts", "pongs"):
         assert numbers[f"device.{count}"] > 0, count
     assert numbers["audio_device.packets_adpcm"] > 0
     assert numbers["device.refused"] == numbers["audio_device.refused"] == 0
     assert 0 < numbers["mel64.stack_bytes"] < 8192
+    assert 0 < numbers["mfcc.stack_bytes"] < 8192
+    assert 0 < numbers["mfcc.instructions_mean"] <= numbers["mfcc.instructions_max"]
     assert 0 < numbers["device.speech.stack_bytes"] < 64 * 1024
 
 

@@ -8,7 +8,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-HEARERS = ["mel64_u8", "mel64_log", "mel64_magnitudes", "whisper_logmel", "mfcc", "adpcm_encode", "peak"]
+FEATURES = ["mel64_u8", "mel64_log", "mel64_magnitudes", "whisper_logmel", "mfcc", "mfcc_device"]
+HEARERS = [*FEATURES, "adpcm_encode", "peak"]
 
 
 @pytest.mark.parametrize("name", HEARERS)
@@ -36,7 +37,7 @@ def test_an_array_with_gaps_is_refused(native, name):
         getattr(native, name)(np.zeros(2000, np.int16)[::2])
 
 
-@pytest.mark.parametrize("name", ["whisper_logmel", "mfcc"])
+@pytest.mark.parametrize("name", ["whisper_logmel", "mfcc", "mfcc_device"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_sample_that_is_no_number_is_refused_with_its_place(native, name, value):
     pcm = np.zeros(1000, np.float32)
@@ -80,9 +81,7 @@ def no_switching():
 
 
 @pytest.mark.usefixtures("no_switching")
-@pytest.mark.parametrize(
-    "name", ["mel64_u8", "mel64_log", "mel64_magnitudes", "whisper_logmel", "mfcc", "adpcm_encode"]
-)
+@pytest.mark.parametrize("name", [*FEATURES, "adpcm_encode"])
 def test_the_interpreter_is_released_meanwhile(native, name):
     pcm = np.random.default_rng(5).integers(-3000, 3000, 16_000 * 20, dtype=np.int16)
     function = getattr(native, name)

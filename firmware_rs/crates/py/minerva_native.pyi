@@ -19,6 +19,7 @@ __all__ = [
     "mel64_magnitudes",
     "mel64_u8",
     "mfcc",
+    "mfcc_device",
     "peak",
     "self_test",
     "whisper_logmel",
@@ -51,7 +52,21 @@ def mfcc(
     n_mels: int = 128,
     n_mfcc: int = 20,
 ) -> NDArray[np.float32]:
-    """MFCC as librosa defines them with top_db=None: (n,) -> (n_mfcc, 1 + n // hop_length)."""
+    """MFCC as librosa defines them with top_db=None: (n,) -> (n_mfcc, 1 + n // hop_length).
+
+    In float64 by a library, for any even n_fft from 16 to 65536; n_mels is 1 to 1024.
+    """
+
+def mfcc_device(
+    pcm: NDArray[np.float32] | NDArray[np.int16],
+    *,
+    sample_rate: int = 16000,
+    n_fft: int = 512,
+    hop_length: int = 160,
+    n_mels: int = 40,
+    n_mfcc: int = 13,
+) -> NDArray[np.float32]:
+    """The same by what a chip runs, within 1e-3: n_fft is a power of two from 128 to 2048, n_mels 1 to 128."""
 
 def adpcm_encode(pcm: NDArray[np.int16], state: tuple[int, int] = (0, 0)) -> tuple[bytes, tuple[int, int]]:
     """(n,), n even -> IMA-ADPCM, and the (predictor, index) to go on with."""

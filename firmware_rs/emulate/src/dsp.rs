@@ -1,4 +1,4 @@
-//! The clip through conditioning, levels, features, gate and ADPCM.
+//! The clip through conditioning, levels, features, MFCC, gate and ADPCM.
 
 use minerva_dsp::{
     FRAME_SAMPLES, adpcm,
@@ -6,6 +6,7 @@ use minerva_dsp::{
     gate::Gate,
     level,
     mel64::{self, BANDS, Mel64},
+    mfcc::{self, Mfcc},
 };
 
 use crate::material;
@@ -19,6 +20,7 @@ const HOP: usize = 160;
 pub fn run() {
     mel();
     self_test();
+    coefficients();
     audio(true);
     audio(false);
 }
@@ -50,6 +52,33 @@ fn mel() {
 /// The protocol's known signal.
 fn self_test() {
     report::hash("mel64.self_test", mel64::self_test(&mut Mel64::new()));
+}
+
+/// The MFCC of the clip by the preset for speech, pushed by the hop; their bits are compared, not what they round to.
+fn coefficients() {
+    let (mut mfcc, mut cost, mut hash) = (Mfcc::new(&mfcc::SPEECH), Cost::new(), Hash::new());
+    let mut hop = [0; HOP];
+    let mut at = 0;
+    while material::samples(at, &mut hop) {
+        cost.step(
+            || {
+                let mut frames = 0;
+                let samples = hop.iter().map(|&sample| f32::from(sample) / 32768.0);
+                mfcc.push(samples, &mut |frame: &[f32]| {
+                    for coefficient in frame {
+                        hash.add(&coefficient.to_bits().to_le_bytes());
+                    }
+                    frames += 1;
+                });
+                frames
+            },
+            |frames| *frames > 0,
+        );
+        at += HOP;
+    }
+    hash.report("mfcc.hash");
+    cost.report("mfcc");
+    report::number("mfcc.state_bytes", size_of_val(&mfcc));
 }
 
 /// What each frame of audio goes through on a device, with the gate that hears features and the one that does not.

@@ -2,10 +2,10 @@
 //!
 //! Everything here is bit-identical on every target: integers and the IEEE operations `+ - * /` on `f32`, in the order
 //! in which they are written. There is no fused multiply-add, no platform `libm`, no allocation, and what is read from
-//! tables was computed by the compiler.
+//! tables was computed by the compiler, or by the same operations on `f64`.
 //!
-//! With the feature `host` come `whisper` and `mfcc`, which a chip has no use and no room for. They need `std`, and
-//! `mfcc` takes its sines and logarithms from the platform.
+//! With the feature `host` come `whisper` and `mfcc::host`, which need `std` and memory that a chip does not have;
+//! `mfcc::host` takes its sines and logarithms from the platform.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 
@@ -18,9 +18,7 @@ pub mod gate;
 pub mod level;
 pub mod math;
 pub mod mel64;
-#[cfg(feature = "host")]
 pub mod mfcc;
-#[cfg(feature = "host")]
 mod slaney;
 mod spectrum;
 mod tables;

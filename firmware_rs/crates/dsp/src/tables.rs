@@ -52,6 +52,22 @@ pub(crate) const fn ln(x: f64) -> f64 {
     2.0 * s * series + exponent * LN_2
 }
 
+/// e to the power of a number between 0 and 4, within 1e-15 of its size.
+pub(crate) const fn exp(x: f64) -> f64 {
+    let mut sum = 1.0;
+    let mut n = 40.0;
+    while n >= 1.0 {
+        sum = 1.0 + sum * x / n;
+        n -= 1.0;
+    }
+    sum
+}
+
+/// The square root of a number between 1 and 1000, within 2e-15 of its size.
+pub(crate) const fn sqrt(x: f64) -> f64 {
+    exp(ln(x) / 2.0)
+}
+
 /// The periodic Hann window of `N` samples, times `scale`.
 #[expect(
     clippy::indexing_slicing,
@@ -95,6 +111,22 @@ mod tests {
                 (ln(x) - libm::log(x)).abs() < 1e-15 * (1.0 + libm::log(x).abs()),
                 "{x}"
             );
+        }
+    }
+
+    #[test]
+    fn powers_of_e() {
+        for n in 0..=400 {
+            let x = f64::from(n) * 0.01;
+            assert!((exp(x) / libm::exp(x) - 1.0).abs() < 1e-15, "{x}");
+        }
+    }
+
+    #[test]
+    fn roots() {
+        for n in 1..=1000 {
+            let x = f64::from(n);
+            assert!((sqrt(x) / libm::sqrt(x) - 1.0).abs() < 2e-15, "{x}");
         }
     }
 

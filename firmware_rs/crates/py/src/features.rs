@@ -1,7 +1,7 @@
 //! Features of whole recordings.
 
 use minerva_dsp::mel64::{self, BANDS, BINS, FRAME, HOP, Mel64};
-use minerva_dsp::mfcc::{Mfcc, Params};
+use minerva_dsp::mfcc::{Mfcc, Params, ParamsError, Tables, host};
 use minerva_dsp::whisper::{Mels, log_mel};
 use numpy::PyArray2;
 use pyo3::exceptions::PyValueError;
@@ -98,7 +98,7 @@ pub(crate) fn whisper_logmel<'py>(
 
 /// MFCC as librosa defines them with top_db=None: float32 or int16 (n,) -> float32 (n_mfcc, 1 + n // hop_length).
 ///
-/// A ValueError names the parameter that lies beyond its bounds.
+/// In float64 by a library, for any even n_fft. A ValueError names the parameter that lies beyond its bounds, and them.
 #[pyfunction]
 #[pyo3(signature = (pcm, *, sample_rate = 22050, n_fft = 2048, hop_length = 512, n_mels = 128, n_mfcc = 20))]
 pub(crate) fn mfcc<'py>(
@@ -113,22 +113,61 @@ pub(crate) fn mfcc<'py>(
     let params = Params {
         sample_rate,
         n_fft,
-        hop: hop_length,
+        hop_length,
         n_mels,
         n_mfcc,
     };
+    coefficients(py, pcm, n_mfcc, |pcm, out| {
+        let mut mfcc = host::Mfcc::new(params)?;
+        mfcc.push(pcm, out);
+        mfcc.finish(out);
+        Ok(())
+    })
+}
+
+/// The same by what a chip runs, in integers: n_fft is a power of two from 128 to 2048, n_mels at most 128.
+#[pyfunction]
+#[pyo3(signature = (pcm, *, sample_rate = 16000, n_fft = 512, hop_length = 160, n_mels = 40, n_mfcc = 13))]
+pub(crate) fn mfcc_device<'py>(
+    py: Python<'py>,
+    pcm: &Bound<'py, PyAny>,
+    sample_rate: u32,
+    n_fft: usize,
+    hop_length: usize,
+    n_mels: usize,
+    n_mfcc: usize,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let params = Params {
+        sample_rate,
+        n_fft,
+        hop_length,
+        n_mels,
+        n_mfcc,
+    };
+    coefficients(py, pcm, n_mfcc, |pcm, out| {
+        // With room for the most that there may be, where a chip has room for what it wants.
+        let tables = Tables::<1024, 128>::new(params)?;
+        let mut mfcc = Mfcc::new(&tables);
+        mfcc.push(pcm.iter().copied(), out);
+        mfcc.finish(out);
+        Ok(())
+    })
+}
+
+/// What takes samples and gives frames of `n_mfcc` -> an array of (n_mfcc, frames).
+fn coefficients<'py>(
+    py: Python<'py>,
+    pcm: &Bound<'py, PyAny>,
+    n_mfcc: usize,
+    all: impl FnOnce(&[f32], &mut dyn FnMut(&[f32])) -> Result<(), ParamsError> + Send,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let pcm = samples("pcm", pcm)?;
     let pcm = pcm.as_slice()?;
-    let frames = py.detach(|| {
+    let flat = py.detach(|| {
         let mut flat = Vec::new();
-        let mut mfcc = Mfcc::new(params)?;
-        mfcc.push(pcm, &mut |frame| flat.extend_from_slice(frame));
-        mfcc.finish(&mut |frame| flat.extend_from_slice(frame));
-        Ok(flat)
+        all(pcm, &mut |frame| flat.extend_from_slice(frame)).map(|()| flat)
     });
-    let flat = frames.map_err(|error: minerva_dsp::mfcc::ParamsError| {
-        PyValueError::new_err(error.to_string())
-    })?;
+    let flat = flat.map_err(|error| PyValueError::new_err(error.to_string()))?;
     rows(py, flat, n_mfcc)?
         .as_any()
         .getattr("T")?

@@ -17,5 +17,7 @@ mod minerva_native {
         Conditioner, Gate, adpcm_decode, adpcm_encode, amplitude_cdb, frame_cdb, peak,
     };
     #[pymodule_export]
-    use crate::features::{mel64_log, mel64_magnitudes, mel64_u8, mfcc, self_test, whisper_logmel};
+    use crate::features::{
+        mel64_log, mel64_magnitudes, mel64_u8, mfcc, mfcc_device, self_test, whisper_logmel,
+    };
 }
