@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from minerva_hub import ddi
-from minerva_hub.auth import hash_token
+from minerva_hub.auth import Access, hash_token
 from minerva_hub.bus import Bus
 from minerva_hub.events import Artifact, DeviceRecord, NewRelease, Release, Rollout
 from minerva_hub.fleet import Fleet
@@ -134,7 +134,7 @@ async def update_server(folder: Path) -> AsyncIterator[UpdateServer]:
     shelf = Shelf(folder / "releases")
     shelf.open()
     app = web.Application()
-    ddi.setup(app, store=store, fleet=fleet, rollouts=rollouts, shelf=shelf)
+    ddi.setup(app, store=store, fleet=fleet, tokens=Access.of(store).tokens, rollouts=rollouts, shelf=shelf)
     async with TestClient(TestServer(app)) as client:
         yield UpdateServer(store, bus, fleet, rollouts, shelf, client)
     await store.close()

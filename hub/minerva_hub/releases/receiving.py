@@ -100,6 +100,12 @@ class Releases:
             await self._note(refused, manifest, who)
             raise
 
+    async def remove(self, id_: int) -> None:
+        """Remove a release and its files; UnknownItemError, ConflictError while a rollout uses it."""
+        async with self._settling:
+            removed = await self._updates.remove_release(id_)
+            await asyncio.to_thread(self._shelf.remove, removed.digest)
+
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
         if self._under_way >= MAX_UPLOADS:
