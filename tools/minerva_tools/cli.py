@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 from minerva_hub.errors import ConfigError, MinervaError
 
-from minerva_tools.commands import bench, config, demo, device, emulate, hub, release, transcribe
+from minerva_tools.commands import (
+    bench,
+    config,
+    demo,
+    device,
+    emulate,
+    group,
+    hub,
+    release,
+    rollout,
+    transcribe,
+)
 
 app = typer.Typer(
     name="minerva",
@@ -21,6 +32,8 @@ app.command(name="hub")(hub.hub)
 app.command(name="demo")(demo.demo)
 app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")
+app.add_typer(rollout.app, name="rollout")
+app.add_typer(group.app, name="group")
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="bench")(bench.bench)
 app.command(name="emulate")(emulate.emulate)

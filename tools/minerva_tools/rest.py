@@ -73,7 +73,7 @@ class HubRest:
         """The JSON of an answer (None when it is empty); HubRefusedError, HubUnreachableError."""
         try:
             async with self._session.request(method, f"{self._url}{path}", json=json, data=form) as answer:
-                body = await answer.content.read(MAX_ANSWER)
+                body = await _whole(answer)
         except (aiohttp.ClientError, TimeoutError) as problem:
             raise HubUnreachableError(
                 f"no answer from the hub at {self._url}: {problem or 'it took too long'} "
@@ -85,6 +85,17 @@ class HubRest:
             return msgspec.json.decode(body) if body else None
         except msgspec.DecodeError as problem:
             raise HubUnreachableError(f"{self._url} is no hub: its answer is not JSON") from problem
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > MAX_ANSWER:
+            raise HubUnreachableError(
+                f"{answer.url} answers with more than {MAX_ANSWER} bytes: that is no hub"
+            )
+    return bytes(body)
 
 
 def _refusal(status: int, body: bytes) -> HubRefusedError:

@@ -1,0 +1,1 @@
+"""Rollouts and groups over the hub's REST interface."""
