@@ -24,6 +24,7 @@ _RISE_HOLD_FRAMES: Final = 50
 _OVER_MEAN_CDB: Final = 800
 _MEAN_SHIFT: Final = 6
 _ALLOWANCE_FRAMES: Final = 150
+_QUIET_FRAMES: Final = 100
 _SURE_FRAMES: Final = 2
 _NOTE_FRAMES: Final = 20
 _NOTES_FRAMES: Final = 250
@@ -78,7 +79,7 @@ def sudden(
     gate is open for speech, where the frame itself surely is.
     """
     out = np.zeros(len(levels), bool)
-    rise = hold = 0
+    rise = hold = quiet = 0
     allowance, since_note, loudest = _ALLOWANCE_FRAMES, _NOTES_FRAMES, _NONE_CDB
     mean: int | None = None
     for at in range(len(levels)):
@@ -102,8 +103,12 @@ def sudden(
         if sure[at]:
             allowance += _SURE_FRAMES
         if hold > 0:
+            quiet = 0
             allowance = max(allowance - (not speech[at]), 0)
-        elif speech[at] or since_note == _NOTES_FRAMES:
-            allowance += 1
+        elif quiet == _QUIET_FRAMES:
+            allowance = _ALLOWANCE_FRAMES
+        else:
+            quiet += 1
+            allowance += bool(speech[at] or since_note == _NOTES_FRAMES)
         allowance = min(allowance, _ALLOWANCE_FRAMES)
     return out

@@ -142,14 +142,16 @@ fn drums_use_up_the_allowance_and_something_louder_is_heard_over_them() {
 
 #[test]
 fn notes_that_are_held_use_up_the_allowance_and_beeps_as_often_do_not() {
-    let open = |frames| {
+    let open = |frames, each| {
         let mut room = Room::new();
         (0..20)
-            .map(|_| room.tone(3, frames) + room.noise(0, 150 - frames))
+            .map(|_| room.tone(3, frames) + room.noise(0, each - frames))
             .sum::<u32>()
     };
-    assert!((140..=200).contains(&open(30)), "{} of 3000", open(30));
-    assert!(open(8) > 900, "{} of 3000", open(8));
+    assert!((140..=200).contains(&open(30, 150)), "{}", open(30, 150));
+    assert!(open(8, 150) > 900, "{}", open(8, 150));
+    // With a pause of more than 2 s after each they are no habit.
+    assert!(open(30, 200) > 1300, "{}", open(30, 200));
 }
 
 #[test]

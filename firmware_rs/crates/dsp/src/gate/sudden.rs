@@ -2,7 +2,8 @@
 //!
 //! A sound that keeps being sudden is music or somebody who types: there is an allowance for what such sounds may hold
 //! the gate, filled again while there is none, by what surely is speech, and at once by one that is louder than those
-//! before. Notes are held as syllables hardly ever are: some seconds after one it does not fill by itself.
+//! before. Notes are held as syllables hardly ever are: some seconds after one it does not fill bit by bit. Where nothing
+//! was sudden for a while there was no habit.
 
 use super::bands::TONE_FRAMES;
 use super::{Features, LOWEST_FLOOR_CDB, TRANSIENT_CDB, TRANSIENT_FRAMES};
@@ -17,6 +18,8 @@ const OVER_MEAN_CDB: i32 = 800;
 const MEAN_SHIFT: u32 = 6;
 /// 3 s: a smoke alarm's three tones, or a crash each 5 s for ever.
 const ALLOWANCE_FRAMES: u32 = 150;
+/// So long after the last one stopped to hold the gate, 2 s, the allowance is whole again.
+const QUIET_FRAMES: u32 = 100;
 /// What a frame that surely is speech gives back.
 const SURE_FRAMES: u32 = 2;
 /// A tone of 400 ms is a note...
@@ -40,6 +43,8 @@ pub(super) struct Sudden {
     allowance: u32,
     /// Frames since a note was heard, up to `NOTES_FRAMES`.
     since_note: u32,
+    /// Frames that nothing sudden has held the gate, up to `QUIET_FRAMES`.
+    quiet: u32,
     loudest_cdb: i32,
 }
 
@@ -51,6 +56,7 @@ impl Sudden {
             hold: 0,
             allowance: ALLOWANCE_FRAMES,
             since_note: NOTES_FRAMES,
+            quiet: 0,
             loudest_cdb: NONE_CDB,
         }
     }
@@ -97,10 +103,14 @@ impl Sudden {
             self.allowance += SURE_FRAMES;
         }
         if self.hold > 0 {
+            self.quiet = 0;
             let spent = u32::from(!features.speech);
             self.allowance = self.allowance.saturating_sub(spent);
-        } else if features.speech || self.since_note == NOTES_FRAMES {
-            self.allowance += 1;
+        } else if self.quiet == QUIET_FRAMES {
+            self.allowance = ALLOWANCE_FRAMES;
+        } else {
+            self.quiet += 1;
+            self.allowance += u32::from(features.speech || self.since_note == NOTES_FRAMES);
         }
         self.allowance = self.allowance.min(ALLOWANCE_FRAMES);
     }
