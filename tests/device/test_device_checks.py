@@ -22,6 +22,7 @@ def test_checks(interpreter: Interpreter, module: str, tmp_path: Path) -> None:
 
 def test_every_pure_subject_has_checks() -> None:
     assert set(MODULES) >= {
+        "boot_checks",
         "backoff_checks",
         "clock_checks",
         "dsp_checks",
