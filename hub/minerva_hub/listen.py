@@ -102,7 +102,7 @@ class TlsSite(web.BaseSite):
                 ssl_shutdown_timeout=SHUTDOWN_S,
             )
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-            self._drops["tls_handshakes"] += 1
+            self._drops["tls_failed"] += 1
         finally:
             self._of_address[address] -= 1
             if not self._of_address[address]:

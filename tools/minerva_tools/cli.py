@@ -16,6 +16,8 @@ from minerva_tools.commands import (
     emulate,
     group,
     hub,
+    identity,
+    owner,
     release,
     rollout,
     transcribe,
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command(name="hub")(hub.hub)
 app.command(name="demo")(demo.demo)
+app.add_typer(owner.app, name="owner")
+app.add_typer(identity.app, name="identity")
 app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")
 app.add_typer(rollout.app, name="rollout")

@@ -32,7 +32,7 @@ LOGIN, LOGOUT = "/api/owner/login", "/api/owner/logout"
 PUBLIC = frozenset(
     {
         LOGIN_PAGE, "/page/css/base.css", "/page/css/login.css", "/page/js/login.js", "/page/js/api.js",
-        "/page/js/dom.js", "/page/icon.svg", "/api/owner", LOGIN,
+        "/page/js/dom.js", "/page/js/format.js", "/page/icon.svg", "/api/owner", LOGIN,
     }
 )  # fmt: skip
 PAGE = Path(__file__).parent.parent / "page"

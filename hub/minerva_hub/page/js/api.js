@@ -9,6 +9,14 @@ export class Problem extends Error {
   }
 }
 
+const LOGIN_PAGE = "/login";
+
+/** Go and log in, unless this page is let in. */
+export async function checkLogin() {
+  const state = await get("/api/owner");
+  if (!state.local && !state.logged_in) location.replace(LOGIN_PAGE);
+}
+
 async function ask(method, path, { query, body, signal } = {}) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -28,6 +36,8 @@ async function ask(method, path, { query, body, signal } = {}) {
   }
   if (response.ok) return response.status === 204 ? null : response.json();
   const problem = await response.json().catch(() => ({}));
+  // The login ended, or somebody ended it: nothing more is to be had here without the password.
+  if (response.status === 401 && location.pathname !== LOGIN_PAGE) location.replace(LOGIN_PAGE);
   throw new Problem(response.status, problem.code ?? "error", problem.message ?? `The hub answered ${response.status}.`);
 }
 

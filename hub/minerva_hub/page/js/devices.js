@@ -5,6 +5,7 @@ import { fill, h } from "./dom.js";
 import { DeviceCard } from "./device_card.js";
 import { clock, dayOf, duration, longDay, sentence } from "./format.js";
 import { listen } from "./hub.js";
+import { OwnerPanel } from "./owner.js";
 import { notes, STAGES } from "./sentences.js";
 
 const STATES = { loading: "Loading", ready: "Ready", rough: "Ready, rough", error: "Failed", off: "Off" };
@@ -18,6 +19,7 @@ export function show(root, hub) {
     h("pre", {}, h("code", {}, "minerva device add kitchen")));
   const engines = h("div", {});
   const facts = h("div", {});
+  const owner = new OwnerPanel();
   const warnings = h("div", { class: "notes" });
   fill(
     root,
@@ -25,6 +27,7 @@ export function show(root, hub) {
       h("h1", { tabindex: "-1" }, "Devices"),
       warnings, grid, empty,
       h("section", { "aria-labelledby": "engines" }, h("h2", { id: "engines" }, "Engines"), engines),
+      h("section", { "aria-labelledby": "owner" }, h("h2", { id: "owner" }, "Who may look"), owner.element),
       h("section", { "aria-labelledby": "hub" }, h("h2", { id: "hub" }, "This hub"), facts)),
   );
 
@@ -57,17 +60,20 @@ export function show(root, hub) {
     warnings.hidden = serious.length === 0;
     fill(engines, engineTable(health.engines));
     fill(facts, hubFacts(health));
+    owner.update(health);
   }
 
   const unlisten = listen(hub, {
     change: (event) => {
       showCards();
+      if (event?.type === "snapshot") owner.refresh();
       if (event?.type === "snapshot" || event?.type === "health") showHealth();
     },
   });
   const clockwork = setInterval(showCards, 10_000); // "seen 20 s ago" grows older by itself
   showCards();
   showHealth();
+  owner.refresh();
   return () => {
     unlisten();
     clearInterval(clockwork);

@@ -1,5 +1,7 @@
 // What the page knows of the hub, kept current by /api/events. Places listen to it; it knows no elements.
 
+import { checkLogin } from "./api.js";
+
 const TYPES = [
   "utterance", "speaking", "level", "sound", "session", "session_removed", "speakers",
   "device", "device_removed", "gap", "health", "dropped",
@@ -27,7 +29,9 @@ export class Hub extends EventTarget {
     source.addEventListener("error", () => {
       this.#link(false);
       // The browser gives up by itself only when the hub refused; then we ask again.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => source === this.#source && this.start(), RETRY_MS);
+      if (source.readyState !== EventSource.CLOSED) return;
+      checkLogin().catch(() => {}); // no answer: `start` tries again
+      setTimeout(() => source === this.#source && this.start(), RETRY_MS);
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { say } from "./dom.js";
+import { sentence } from "./format.js";
 
 const form = document.getElementById("login");
 const unset = document.getElementById("unset");
@@ -41,7 +42,5 @@ form.addEventListener("submit", async (event) => {
 });
 
 document.getElementById("again").addEventListener("click", begin);
-
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 begin();
