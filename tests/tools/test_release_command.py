@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import minerva
 import pytest
+import typer
 from minerva import keyset, manifest
 from minerva_hub.errors import UserError
 from minerva_hub.releases import verify
@@ -284,3 +287,25 @@ def test_release_folder_names_its_three_artifacts(tmp_path: Path) -> None:
         "manifest.sig",
         "files.bin",
     ]
+
+
+def documented() -> list[list[str]]:
+    text = (Path(__file__).parents[2] / "docs" / "ota.md").read_text()
+    return [
+        shlex.split(line, comments=True)
+        for line in re.findall(r"^ *minerva (release .*)$", text, re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("words", documented(), ids=lambda words: " ".join(words)[:60])
+def test_the_commands_of_the_documentation_are_taken(words: list[str]) -> None:
+    command: click.Command = typer.main.get_command(cli.app)
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    with command.make_context("x", words) as context:
+        assert context.params
+
+
+def test_the_documentation_shows_the_whole_way() -> None:
+    shown = {" ".join(words[1:3]) if words[1] == "keyset" else words[1] for words in documented()}
+    assert shown >= {"keygen", "keyset new", "keyset rotate", "build", "sign", "verify", "trust", "publish"}
