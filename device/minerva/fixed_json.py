@@ -119,8 +119,9 @@ class Reader:
             value = str(raw, "utf-8")
         except ValueError:
             raise self.fail("a string is not UTF-8", code)
-        # strip() leaves nothing of a text that has only what may be stripped
-        if not raw or (allowed is not None and value.strip(allowed)) or _BACKSLASH in raw:
+        # strip() leaves nothing of a text that has only what may be stripped. Escapes are not undone: what is
+        # asked for has none.
+        if not raw or (allowed is not None and value.strip(allowed)):
             raise self.fail("%r is not 1 to %d of %s" % (value, most, allowed or "any"), code)
         return value
 

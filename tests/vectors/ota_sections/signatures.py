@@ -126,27 +126,33 @@ def crafted() -> list[dict]:
         vector("a signature of 65 bytes", public, message, sig(r, s) + b"\0", False),
         vector("a key of 31 bytes", public[:31], message, sig(r, s), False),
     ]
-    # Keys of small order: with s = 0 and R of the same order they "sign" one message in eight, or all.
-    for order, point in (("1", ZERO), ("2", (0, P - 1)), ("4", times(2, EIGHTH)), ("8", EIGHTH)):
-        key = encoded(point)
+    # A key of small order "signs" without a secret: R = rB, s = r, for each message whose k times it is zero.
+    free = encoded(times(4321, BASE))
+    zero = encoded(ZERO)
+    minus_zero = zero[:31] + b"\x80"  # x = 0 has no odd form
+    for name, point, key in (
+        ("of order 1", ZERO, zero),
+        ("of order 2", (0, P - 1), encoded((0, P - 1))),
+        ("of order 4", times(2, EIGHTH), encoded(times(2, EIGHTH))),
+        ("of order 8", EIGHTH, encoded(EIGHTH)),
+        ("with x = 0 and its sign", ZERO, minus_zero),
+        ("of order 1, written as y = p + 1", ZERO, (P + 1).to_bytes(32, "little")),
+        ("of order 4, written as y = p", decoded(0), P.to_bytes(32, "little")),
+    ):
         for i in range(64):
             text = message + bytes([i])
-            if times(digest(encoded(ZERO), key, text), point) == ZERO:
-                out.append(vector(f"a key of order {order}", key, text, sig(encoded(ZERO), 0), False))
+            if times(digest(free, key, text), point) == ZERO:
+                out.append(vector(f"a key {name}", key, text, sig(free, 4321), False))
                 break
         else:
             raise AssertionError("no message for it")
     big_r, small_s = signed(message, SECRET, a, 0, ZERO)
     out.append(vector("R of order 1", public, message, sig(big_r, small_s), False))
-    # The identity written as y = p + 1, and a point written with y + p.
     out.append(
         vector("R not canonical", public, message, sig((P + 1).to_bytes(32, "little"), small_s), False)
     )
     out.append(vector("a key not canonical", (P + 3).to_bytes(32, "little"), message, sig(r, s), False))
     out.append(vector("a key that is no point", (2).to_bytes(32, "little"), message, sig(r, s), False))
-    # x = 0 has no odd form.
-    minus = (1 | 1 << 255).to_bytes(32, "little")
-    out.append(vector("a key with x = 0 and its sign", minus, message, sig(encoded(ZERO), 0), False))
     # A key with a part of small order: the plain equation holds for one message in eight; with the cofactor
     # it would hold for all.
     mixed = add(a, EIGHTH)
