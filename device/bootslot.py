@@ -31,7 +31,6 @@ _micropython = sys.implementation.name == "micropython"
 sync = getattr(os, "sync", None) if _micropython else None
 
 chosen = ("main", False)  # the slot that runs, and whether on trial; ("", False): none is whole
-security_version = 0  # of the release in it
 
 
 def join(folder: str, name: str) -> str:
@@ -284,16 +283,13 @@ def choose(record: Record, fault) -> "tuple[Record, list[tuple[int, str]]]":
 
 
 def _fault(root: str, r: Record, slot: int) -> str:
-    global security_version
-    security_version = 0
     if slot == MAIN:
         return ""
     if slot == DEV and r.flags & (DEV_ALLOWED | DEV_FORBIDDEN) != DEV_ALLOWED:
         return "its owner does not allow it"
     if r.hashes[slot] == NO_HASH:
         return "nothing is installed there"
-    why, security_version = finish(checking(join(root, SLOTS[slot]), r.hashes[slot]))
-    return why
+    return finish(checking(join(root, SLOTS[slot]), r.hashes[slot]))[0]
 
 
 def _recovered(root: str) -> "Record | None":

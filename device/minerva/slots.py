@@ -22,7 +22,7 @@ from bootslot import MAIN, NO_HASH, NO_TRIAL, SLOTS, STEP, WAITING, A, B, Record
 
 from minerva import trial
 from minerva.errors import SlotError, UpdateError
-from minerva.manifest import RESERVED, Manifest
+from minerva.manifest import MAX_BYTES, RESERVED, Manifest, security_version_of
 from minerva.trial import Facts
 
 PART = ".part"
@@ -410,7 +410,7 @@ class Slots:
         if order.name == trial.KEEP:
             r.trial = NO_TRIAL
             r.outcome = bootslot.KEPT
-            r.floor = max(r.floor, bootslot.security_version)
+            r.floor = max(r.floor, self._security_version())
             if r.previous == MAIN:
                 r.previous = r.active  # what lies in the root was never checked
         elif order.name == trial.GIVE_UP:
@@ -425,6 +425,13 @@ class Slots:
         self._record = r
         self._on_trial = self._on_trial and order.name != trial.KEEP
         return order.name in (trial.GIVE_UP, trial.TRY_AGAIN)
+
+    def _security_version(self) -> int:
+        """Of the release that runs; its manifest has it before the files."""
+        if self._name == SLOTS[MAIN]:
+            return 0
+        with open(join(join(self._root, self._name), RESERVED[0]), "rb") as f:
+            return security_version_of(f.read(MAX_BYTES))
 
     def outcome(self) -> "tuple[int, str, str] | None":
         """(action id, "success" or "failure", text) of the last release; None: nothing to tell."""

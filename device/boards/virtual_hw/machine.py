@@ -69,6 +69,11 @@ class WDT:
         virtual_control.poll()
 
     @classmethod
+    def armed(cls):
+        """Whether one was started: nothing stops it again."""
+        return cls._one is not None
+
+    @classmethod
     def look(cls):
         """Reset if it is too late."""
         dog = cls._one
