@@ -31,6 +31,7 @@ def test_every_pure_subject_has_checks() -> None:
         "link_checks",
         "privacy_checks",
         "recorder_checks",
+        "release_checks",
         "ring_checks",
         "session_checks",
         "settings_checks",
