@@ -1,10 +1,10 @@
-"""The application: three loops that join microphone, recorder, link and the people around the device.
+"""The application: loops that join microphone, recorder, link and the people around the device.
 
     asyncio.run(App(settings, board).run())
 
 `capture` moves samples into the ring and obeys the button, `link` keeps the connection and empties the ring,
-`tend` does what is due: levels, events, health, the light, the watchdog. Each tells the watchdog that it is
-alive.
+`tend` does what is due: reports, the light, the watchdog, the trial of a new release. minerva.updating runs
+beside them where the settings name an update server. Each tells the watchdog that it is alive.
 """
 
 import asyncio
@@ -27,7 +27,9 @@ from minerva.hw.wifi import Wifi
 from minerva.outbox import Outbox
 from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
+from minerva.probation import Probation
 from minerva.recorder import ALL, GATED, NONE, Recorder
+from minerva.reports import Reports
 from minerva.ring import Ring, auto_bytes
 from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
 from minerva.websocket import ROOM, TEXT
@@ -35,16 +37,14 @@ from minerva.websocket import ROOM, TEXT
 MODES = ("mute", "events", "speech", "full")
 KINDS = ["ima_adpcm", "pcm_s16le"]
 POLICIES = {"speech": GATED, "full": ALL}  # any other mode sends no audio
-SLOT = "main"  # one copy of the application: nothing chooses between slots yet
 
-LEVEL_MS = 250
-HEALTH_MS = 10000
 _CAPTURE_MS = 5  # a frame is 20 ms, the driver's buffer 256
 _LINK_MS = 10
 _TEND_MS = 50
 _FAILED_MS = 10000
 _MIC_SILENT_MS = 5000  # an I2S that delivers nothing for that long is started anew
-_CAPTURE, _LINK, _TEND = range(3)
+_JUDGE_MS = 1000
+_CAPTURE, _LINK, _TEND, _UPDATE = range(4)
 
 
 class App:
@@ -60,9 +60,9 @@ class App:
             board, "ticks_ms", ticks_ms
         )  # the device's time; a virtual board's may run faster
         self._clock = DeviceClock(self._ticks(), getattr(board, "BOOT_MS", 0))
-        self.recorder = Recorder(
-            Ring(settings.ring_bytes or auto_bytes(heap_free())), self._clock, settings.gain_db
-        )
+        free = heap_free()
+        self.recorder = Recorder(Ring(settings.ring_bytes or auto_bytes(free)), self._clock, settings.gain_db)
+        self._probation = Probation(self._now_ms)
         self._state = State()
         self.privacy = Privacy(
             settings.ceiling, MODES, muted="button" if self._state.muted_at_button else "off"
@@ -78,36 +78,51 @@ class App:
                     "variant": "micropython" if MICROPYTHON else "cpython",
                     "board": board.NAME,
                 },
-                "slot": SLOT,
+                "slot": self._probation.slot,
                 "kinds": KINDS,
             },
             self.privacy,
+            settings.update is not None,
         )
         self.mic = Microphone(board.MIC)
         self._button = Button(board.BUTTON)
         self._light = Light(board.LED)
         self._wifi = None if settings.wifi is None else Wifi(settings.wifi["ssid"], settings.wifi["password"])
-        self._watchdog = Watchdog(3)
-        self._backoff = Backoff(lambda n: getrandbits(16) % n)
+        self._watchdog = Watchdog(3 if settings.update is None else 4)
+        self._backoff = Backoff(_random)
+        self._updating = None
+        if settings.update is not None:
+            from minerva.updating import Updating
+
+            self._updating = Updating(
+                (settings, board, free),
+                self._probation,
+                self.recorder,
+                self._wifi,
+                lambda: self._watchdog.alive(_UPDATE),
+                self._now_ms,
+                _random,
+            )
         self._tasks = []
         self._link = None
         self._welcomed_ms = -1  # device time of the welcome while the link stands
         self._outbox = Outbox()
-        self._drops = {"overwritten": 0, "discontinuities": 0, "outbox": 0, "mic_restarts": 0, "withheld": 0}
+        self._reports = Reports(self.recorder, self.privacy, self.session, self._outbox, self._ticks)
         self._hub_lines = HubLines(print)
         self._trouble = ""
         self._failed = False
         self._started = False
-        self._health_due = True
-        self._health_at = self._level_at = self._ticks()
-        self._loud_since = -1
+        self._judged = self._ticks()
 
     async def run(self) -> None:
         """Until something breaks that nothing here can mend; then say so, show it, and restart."""
         self._light.show(led.STARTING)
         try:
             self._obey()
-            self._tasks = [asyncio.create_task(f()) for f in (self._capture, self._keep_link, self._tend)]
+            loops = [self._capture, self._keep_link, self._tend]
+            if self._updating is not None:
+                loops.append(self._updating.run)
+            self._tasks = [asyncio.create_task(loop()) for loop in loops]
             await asyncio.gather(*self._tasks)
         except Exception as e:
             print_exception(e)
@@ -127,13 +142,13 @@ class App:
             self.mic.stop()
             self.recorder.stop()
             self._outbox.forget_heard()
-            self._loud_since = -1
+            self._reports.forget()
         forgot = self.recorder.set_policy(POLICIES.get(mode, NONE))
         if self._link is not None and (forgot or mode == "mute"):
             self._withdraw(self._link.withdraw(mode == "mute"))
         if mode != "mute" and not self.mic.running:
             self._start_mic()
-        self._health_due = True
+        self._reports.health_due = True
 
     def _withdraw(self, carried: int) -> None:
         """Count what was framed for the link, and taken back."""
@@ -165,6 +180,8 @@ class App:
             size = self.mic.read()
             if size:
                 self.recorder.feed(self.mic.raw, size, self._ticks(), self.mic.caught_up)
+                if self._probation.judging:
+                    self._probation.heard(self.mic.raw, size)
                 quiet_since = ticks_ms()
                 await sleep_ms(_CAPTURE_MS if self.mic.caught_up else 0)
                 continue
@@ -178,7 +195,7 @@ class App:
             await sleep_ms(_CAPTURE_MS)
 
     def _restart_mic(self) -> None:
-        self._drops["mic_restarts"] += 1
+        self._reports.mic_restarts += 1
         print("microphone gave nothing for %d s: started anew" % (_MIC_SILENT_MS // 1000))
         self.mic.stop()
         try:
@@ -190,6 +207,7 @@ class App:
 
     async def _keep_link(self) -> None:
         while True:
+            await self._let_update(True)
             try:
                 await self._one_link()
             except LinkError as e:
@@ -197,6 +215,7 @@ class App:
                 if isinstance(e, HubError):
                     self._failed = True
             self.session.lost()
+            await self._let_update(False)
             if self._welcomed_ms >= 0:
                 self._backoff.ended(self._now_ms() - self._welcomed_ms)
                 self._welcomed_ms = -1
@@ -205,6 +224,17 @@ class App:
                 self._link_alive()
                 await sleep_ms(min(pause, _FAILED_MS))
                 pause -= _FAILED_MS
+
+    async def _let_update(self, wait: bool) -> None:
+        """There is no link now: on a board with memory for one connection the updater may have its own."""
+        updating = self._updating
+        if updating is None:
+            return
+        updating.line_free = True
+        while wait and updating.wants_line:
+            self._link_alive()
+            await sleep_ms(_TEND_MS)
+        updating.line_free = not wait
 
     def _say_trouble(self, text: str) -> None:
         """Log why there is no link; the same reason only once, however often it is tried."""
@@ -225,7 +255,7 @@ class App:
         try:
             link.send_text(self.session.open(self._now_ms()))
             self._outbox.clear()
-            self._loud_since = -1
+            self._reports.forget()
             self._link = link
             reason = await self._converse(link)
         finally:
@@ -238,6 +268,8 @@ class App:
         heard_at = ticks_ms()
         while True:
             self._link_alive()
+            if self._updating is not None and self._updating.wants_line:
+                raise LinkError("closed while the updater talks")
             frames = link.receive()
             if frames is None:
                 limit = SILENCE_TIMEOUT_MS if self.session.state == LIVE else WELCOME_TIMEOUT_MS
@@ -274,11 +306,14 @@ class App:
         name = event[0]
         if name == "welcome" or name == "config":
             self.recorder.configure_named(self.session.kind, self.session.frames)
-            self._health_due = True
+            self._reports.health_due = True
         if name == "welcome":
             self._failed = False
             self._trouble = ""
             self._welcomed_ms = self._now_ms()
+            self._probation.welcomed = True
+            if self._updating is not None:
+                self._updating.utc_ms = event[1]["utc_ms"] - self._welcomed_ms
             link.reserve(self.recorder.max_packet)
             self.recorder.take_level()  # of the time without a link
             resume = self.session.resume
@@ -289,6 +324,10 @@ class App:
             self._hub_lines.say(self._ticks(), "%s: %s" % (name, event[1]))
         elif name == "ack":
             self._backoff.reset()  # the hub took a packet
+        elif name == "health_ack":
+            self._probation.health_acked = True
+        elif name == "check" and self._updating is not None:
+            self._updating.check()
         elif name == "error":
             said = event[1]
             self._hub_lines.say(self._ticks(), "hub: %s: %s" % (said["code"], said["message"]))
@@ -330,70 +369,33 @@ class App:
                 )
             )
             if live:
-                self._report()
+                rssi = None if self._wifi is None else self._wifi.rssi
+                self._reports.post(self._now_ms(), rssi)
+            self._tend_updates(live)
             await sleep_ms(_TEND_MS)
+
+    def _tend_updates(self, live: bool) -> None:
+        """The trial of a release that is new, and what the updater has to know and to tell."""
+        updating = self._updating
+        if updating is not None:
+            unsent = self.recorder.policy == GATED and self.recorder.ring.unsent > 0
+            updating.heard(self.recorder.gate.open, unsent)
+            news = updating.take_news() if live else None
+            if news is not None:
+                self._outbox.post(self.session.message("update", news))
+        if self._probation.judging and ticks_diff(self._ticks(), self._judged) >= _JUDGE_MS:
+            self._judged = self._ticks()
+            try:
+                if self._probation.judge(self.privacy.effective == "mute"):
+                    restart()
+            except OSError as e:
+                print("update: the boot record cannot be written:", e)
 
     def _hearing(self) -> bool:
         """Whether audio is on its way to the hub."""
         policy = self.recorder.policy
         return policy == ALL or (policy == GATED and self.recorder.gate.open)
 
-    def _report(self) -> None:
-        now = self._ticks()
-        if self.privacy.allows("events"):
-            if ticks_diff(now, self._level_at) >= LEVEL_MS:
-                self._level_at = now
-                rms, peak = self.recorder.take_level()
-                self._outbox.post(
-                    self.session.message(
-                        "level", {"time_ms": self._now_ms(), "rms_db": rms, "peak_db": peak}
-                    ),
-                    heard=True,
-                )
-            if self.privacy.effective == "events":
-                self._report_loud_sound()
-            else:
-                self._loud_since = -1
-        if self._health_due or ticks_diff(now, self._health_at) >= HEALTH_MS:
-            self._health_due = False
-            self._health_at = now
-            self._outbox.post(self._health())
 
-    def _report_loud_sound(self) -> None:
-        """In `events` mode the hub hears nothing itself: tell it of each loud sound, when it is over."""
-        loud = self.recorder.gate.transient
-        if loud and self._loud_since < 0:
-            self._loud_since = self._now_ms()
-        elif not loud and self._loud_since >= 0:
-            self._outbox.post(
-                self.session.message(
-                    "event",
-                    {
-                        "label": "loud_sound",
-                        "score": 1.0,
-                        "start_ms": self._loud_since,
-                        "end_ms": self._now_ms(),
-                    },
-                ),
-                heard=True,
-            )
-            self._loud_since = -1
-
-    def _health(self) -> str:
-        drops = self._drops
-        drops["overwritten"] = self.recorder.ring.overwritten
-        drops["discontinuities"] = self.recorder.discontinuities
-        drops["withheld"] = self.recorder.withheld
-        drops["outbox"] = self._outbox.dropped
-        now = self._now_ms()
-        return self.session.health(
-            {
-                "time_ms": now,
-                "uptime_s": now // 1000,
-                "rssi": None if self._wifi is None else self._wifi.rssi(),
-                "heap_free": heap_free(),
-                "drops": drops,
-                "version": __version__,
-                "noise_db": self.recorder.gate.floor_cdb / 100,
-            }
-        )
+def _random(n: int) -> int:
+    return getrandbits(16) % n

@@ -9,9 +9,12 @@ import sys
 from minerva import update
 from minerva.errors import LinkError, UpdateError
 from minerva.hw.fetch import Fetcher, Interrupted
+from minerva.memory import unload
 from minerva.port import sleep_ms
 from minerva.ranges import Filling
-from minerva.updating import unload
+
+if False:  # for the type checker
+    from minerva.slots import Slots
 
 _SHORT_MS = 5000  # for a shorter wait the connection is kept, and the link stays closed
 _NAP_MS = 500
@@ -51,7 +54,7 @@ class Errand:
 
     def __init__(self, device):
         self._device = device
-        self._target = None
+        self._target: "Slots" = None  # type: ignore - set by _verify
         self._fetch = Fetcher(device.server, device.alive)
         self._updater = update.Updater(
             device.server.path,
@@ -72,7 +75,10 @@ class Errand:
                 order = updater.next(device.now_ms(), device.quiet)
                 device.tell(updater.state, updater.code, updater.version, updater.progress)
                 if order[0] != update.WAIT:
+                    outcome = device.past.outcome
                     await self._do(order)
+                    if outcome is not None and device.past.outcome is None:
+                        device.reported(outcome)
                     continue
                 if updater.idle:
                     return updater.due_ms
@@ -117,10 +123,7 @@ class Errand:
         if name == update.GET:
             updater.answered(now_ms(), await self._fetch.get(order[1], order[2]))
         elif name == update.SEND:
-            told = device.past.outcome
             updater.answered(now_ms(), await self._fetch.send(order[1], order[2], order[3]))
-            if told is not None and device.past.outcome is None:
-                device.reported()
         elif name == update.RESTART:
             self._fetch.close()
             await device.restart()

@@ -1,72 +1,99 @@
-"""The trial of the release that runs, and what became of the one before: until somebody was told.
+"""The trial of what runs, a slot or a whole image, and what became of it: until somebody was told.
 
-Slots are loaded only while there is something to judge or to tell: they take memory.
+What judges is loaded only while there is something to judge or to tell: it takes memory.
 """
 
-import bootslot
-
-from minerva.selftest import SelfTest
-from minerva.trial import WAIT, Facts
+import os
+import sys
 
 
 class Probation:
     """`slot` runs, `on_trial` or not. `now_ms()` is the device's time; the rest it is told."""
 
     def __init__(self, now_ms):
+        import bootslot
+
         self.slot, self.on_trial = bootslot.chosen
         self.welcomed = self.health_acked = False  # since the start
-        self.outcome = None  # (action, "success" or "failure", text) that nobody was told yet
-        self.selftest = SelfTest() if self.on_trial else None
-        self.judging = False
         self._now_ms = now_ms
         self._began_ms = now_ms()
-        self._slots = None
+        self._selftest = None
+        self._judged = []  # slots.Slots or what does as it does, on trial or with a trial behind it
+        self._telling = []  # those with an outcome that nobody was told yet
         _, record = bootslot.load()
+        self.security_version = 0 if record is None else record.floor
         if record is not None and (self.on_trial or record.turns or record.outcome):
             from minerva.slots import Slots
 
-            self._slots = Slots()
-            self.judging = self.on_trial or self._slots.pending
-            if not self.judging:
-                self._conclude()
+            self._take(Slots("", (self.slot, self.on_trial)))
+        if "image.0" in os.listdir() or "image.1" in os.listdir():
+            from minerva.hw.partition import Partitions
 
-    def _conclude(self) -> None:
-        """There is nothing more to judge: see what became of it."""
-        self.judging = False
-        self.on_trial = False
-        self.selftest = None
-        self.outcome = self._slots.outcome()
-        if self.outcome is None:
-            self._slots = None
-        else:
-            print("update: %s: %s" % self.outcome[1:])
+            self._take(Partitions())
+        if not self._judged and not self._telling:
+            sys.modules.pop("bootslot", None)
+
+    def _take(self, target) -> None:
+        if target.running[1] or target.pending:
+            self._judged.append(target)
+        elif target.outcome() is not None:
+            self._conclude(target)
+        if target.running[1] and self._selftest is None:
+            from minerva.selftest import SelfTest
+
+            self.on_trial = True
+            self._selftest = SelfTest()
+
+    def _conclude(self, target) -> None:
+        """There is nothing more to judge of it: see what became of it."""
+        outcome = target.outcome()
+        if outcome is not None:
+            print("update: %s: %s" % outcome[1:])
+            self._telling.append(target)
+
+    @property
+    def judging(self) -> bool:
+        """Whether there is something on trial, or with a trial behind it that is not judged."""
+        return len(self._judged) > 0
+
+    @property
+    def outcome(self) -> "tuple[int, str, str] | None":
+        """(action, "success" or "failure", text) that nobody was told yet."""
+        return self._telling[0].outcome() if self._telling else None
 
     def heard(self, raw: "bytearray", size: int) -> None:
-        """Slots that the microphone gave, while `selftest` is there."""
-        self.selftest.heard(raw, size)
+        """Slots that the microphone gave, while `judging`."""
+        if self._selftest is not None:
+            self._selftest.heard(raw, size)
 
     def judge(self, muted: bool) -> bool:
         """Decide and record it; whether the device must restart now. OSError: not recorded, ask again."""
+        from minerva.trial import WAIT, Facts
+
         facts = Facts(
             self.welcomed,
             self.health_acked,
-            "waiting" if self.selftest is None else self.selftest.verdict,
+            "waiting" if self._selftest is None else self._selftest.verdict,
             muted,
             self._now_ms() - self._began_ms,
         )
-        order = self._slots.decide(facts)
-        if order.name == WAIT:
-            return False
-        print("update: slot %s: %s %s" % (self.slot, order.name, order.why))
-        if self._slots.carry_out(order):
-            return True
-        if not self._slots.running[1] and not self._slots.pending:
-            self._conclude()
+        for target in list(self._judged):
+            order = target.decide(facts)
+            if order.name == WAIT:
+                continue
+            print("update: %s: %s %s" % (target.running[0], order.name, order.why))
+            if target.carry_out(order):
+                return True
+            if not target.running[1] and not target.pending:
+                self._judged.remove(target)
+                self._conclude(target)
+        if not self._judged:
+            self.on_trial = False
+            self._selftest = None
         return False
 
     def reported(self) -> None:
         """The outcome was told. OSError: it will be told again."""
-        if self._slots is not None:
-            self._slots.reported()
-            self._slots = None
-        self.outcome = None
+        if self._telling:
+            self._telling[0].reported()
+            self._telling.pop(0)

@@ -6,6 +6,9 @@ follow each other in one request, and goes on in the middle of a file where a co
 
 from minerva.errors import TryLaterError, UpdateError
 
+if False:  # for the type checker
+    from minerva.slots import Writer
+
 MOST = 65536  # bytes of one request: between two it may be told to stop, and somebody may begin to speak
 
 
@@ -44,7 +47,7 @@ class Filling:
 
     def __init__(self, missing: list, writer):
         self._make = writer
-        self._writer = None
+        self._writer: "Writer" = None  # type: ignore - of the file under way
         self._resumed = False  # the writer began with bytes of an earlier start
         self._left = [(index, offset, size, writer(index).have) for index, offset, size in missing]
         self._left.sort(key=lambda m: m[1])
@@ -93,7 +96,7 @@ class Filling:
 
     def _finish(self) -> bool:
         writer = self._writer
-        self._writer = None
+        self._writer = None  # type: ignore - as in __init__
         index, offset, size, _ = self._left[0]
         try:
             writer.close()
@@ -110,7 +113,7 @@ class Filling:
     def stop(self) -> None:
         """Leave it as it is; what is written stays for the next time."""
         writer = self._writer
-        self._writer = None
+        self._writer = None  # type: ignore - as in __init__
         if writer is not None:
             try:
                 writer.close()

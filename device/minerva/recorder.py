@@ -109,6 +109,11 @@ class Recorder:
         self._jumped = True  # the next packet begins after a discontinuity
         self.configure(IMA_ADPCM, DEFAULT_FRAMES)
 
+    def use_ring(self, ring: Ring) -> None:
+        """Keep packets in another ring, an empty one: those that wait to be sent are lost, and counted."""
+        ring.overwritten = self.ring.overwritten + self.ring.unsent
+        self.ring = ring
+
     def configure(self, kind: int, frames: int) -> None:
         """Media kind and frames of the packets from now on; fewer frames where memory holds no more."""
         while HEADER + payload_size(kind, frames) > self.max_packet:

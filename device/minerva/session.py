@@ -6,7 +6,8 @@
     for text in session.take_outgoing(): send    # refusals and answers the session decided on
 
 Events are tuples whose first item is a name: ("welcome", message), ("config", message), ("mode", mode),
-("muted", state), ("ack", stream, seq), ("health_ack", n), ("error", message), ("closed", code, text).
+("muted", state), ("ack", stream, seq), ("health_ack", n), ("check",), ("error", message),
+("closed", code, text).
 After "closed" the connection is to be closed; a new link begins with open().
 """
 
@@ -43,11 +44,15 @@ SILENCE_TIMEOUT_MS = 45000  # three of the hub's 15 s pings
 
 
 class Session:
-    """One device's link. `identity`, of hello: device, token, boot_id, firmware, slot, kinds."""
+    """One device's link. `identity`, of hello: device, token, boot_id, firmware, slot, kinds.
 
-    def __init__(self, identity: dict, privacy):
+    `updates`: it has an updater, which may be told to ask its server.
+    """
+
+    def __init__(self, identity: dict, privacy, updates: bool = False):
         self.identity = identity
         self.privacy = privacy
+        self.updates = updates
         self.state = CLOSED
         self.kind = identity["kinds"][0]
         self.frames = 3
@@ -186,7 +191,9 @@ class Session:
         return []
 
     def _on_update(self, message: dict) -> list:
-        self._refuse("unsupported_update", "this firmware has no updater", False)
+        if self.updates:
+            return [("check",)]
+        self._refuse("unsupported_update", "this device's settings name no update server", False)
         return []
 
     def _on_error(self, message: dict) -> list:

@@ -1,5 +1,7 @@
 """settings.json, version 1: where the hub is, who this device is, and what its owner allows. Pure.
 
+    chosen = load()     # setting_values.Settings; this module may be forgotten then
+
 Every error names the file, the key, the value and what is allowed. Unknown keys are refused: a misspelt
 "ceiling" must not quietly leave the default.
 """
@@ -9,6 +11,8 @@ import json
 from minerva.dsp import MAX_GAIN_DB, MIN_GAIN_DB
 from minerva.errors import SettingsError
 from minerva.rules import is_id
+from minerva.setting_values import Settings as Settings
+from minerva.setting_values import UpdateServer
 from minerva.strict_json import check_object
 from minerva.wire import MODES
 
@@ -21,37 +25,6 @@ LINK_SCHEMES = ("ws", "wss")  # plain, with TLS
 UPDATE_SCHEMES = ("http", "https")
 
 _REQUIRED = object()
-
-
-class UpdateServer:
-    """Where updates come from: the DDI resource's address in parts, and how its server is known."""
-
-    def __init__(self, values: dict):
-        self.server_name: str = values["server_name"]
-        self.ca: str = values["ca"]
-        self.token: str = values["token"]
-        self.scheme, self.host, self.port, path = split_url(values["url"], UPDATE_SCHEMES)
-        self.path = path.rstrip("/")
-
-
-class Settings:
-    """Checked settings as attributes named as the keys; `scheme`, `host`, `port`, `path` from `url`."""
-
-    def __init__(self, values: dict):
-        self.device: str = values["device"]
-        self.board: str = values["board"]
-        self.url: str = values["url"]
-        self.server_name: str = values["server_name"]
-        self.ca: str = values["ca"]
-        self.token: str = values["token"]
-        self.wifi: "dict | None" = values["wifi"]
-        self.ceiling: str = values["ceiling"]
-        self.gain_db: float = values["gain_db"]
-        self.ring_bytes: int = values["ring_bytes"]
-        self.update: "UpdateServer | None" = (
-            None if values["update"] is None else UpdateServer(values["update"])
-        )
-        self.scheme, self.host, self.port, self.path = split_url(self.url)
 
 
 def split_url(url: str, schemes: tuple = LINK_SCHEMES) -> "tuple[str, str, int, str]":
@@ -225,10 +198,10 @@ def parse(text: str, name: str = "settings.json") -> Settings:
     if checked["update"] is not None:
         checked["update"] = _update(_checked(checked["update"], _UPDATE_KEYS, name, "update."), checked, name)
     _check_pinned(checked, LINK_SCHEMES, name, "")
-    return Settings(checked)
+    return Settings(checked, split_url(checked["url"]))
 
 
-def _update(values: dict, link: dict, name: str) -> dict:
+def _update(values: dict, link: dict, name: str) -> UpdateServer:
     """The update server's settings, the link's put in where they are the same."""
     given = [key for key in _OWN if values[key]]
     if not given:
@@ -240,7 +213,7 @@ def _update(values: dict, link: dict, name: str) -> dict:
             "and one that is the hub has none of %s" % (name, given[0], ", ".join(_OWN))
         )
     _check_pinned(values, UPDATE_SCHEMES, name, "update.")
-    return values
+    return UpdateServer(values, split_url(values["url"], UPDATE_SCHEMES))
 
 
 def _check_pinned(values: dict, schemes: tuple, name: str, prefix: str) -> None:

@@ -15,6 +15,10 @@ from minerva import ddi
 from minerva.backoff import Backoff
 from minerva.errors import LinkError, TryLaterError, UpdateError
 
+if False:  # for the type checker: neither is needed here, and memory is short
+    from minerva.manifest import Manifest
+    from minerva.ranges import Filling
+
 WAIT, GET, SEND, PREPARE, FETCH, INSTALL, RESTART = (
     "wait",
     "get",
@@ -67,11 +71,12 @@ class Updater:
         self.code = ""  # of the failure, in state "failed"
         self.version = ""
         self.past = past
-        self.manifest = None  # of the release under way, with the bytes that were signed
+        # Of the release under way; they are set one after the other.
+        self.deployment: ddi.Deployment = None  # type: ignore - set by _DEPLOYMENT
+        self.manifest: "Manifest" = None  # type: ignore - set by _SIGNATURE
+        self.filling: "Filling" = None  # type: ignore - set by whoever carries out PREPARE
         self.manifest_bytes = b""
         self.signature_bytes = b""
-        self.deployment = None
-        self.filling = None
         self._base = base
         self._attributes = attributes
         self._verify = verify
@@ -84,7 +89,7 @@ class Updater:
         self._poll = ddi.Poll(ddi.USUAL_SLEEP_S, "", "", "")
         self._path = ""  # of the deployment or cancel action under way
         self._action = 0
-        self._cancel = None  # (own id, whether it came too late)
+        self._cancel = (0, False)  # (own id, whether it came too late)
         self._tries = 0
         self._gained = 0
         self._reason = ""
@@ -172,12 +177,12 @@ class Updater:
         """Let go of the release under way; what of it is on the flash stays."""
         if self.filling is not None:
             self.filling.stop()
-        self.filling = self.manifest = self.deployment = None
+        self.filling = self.manifest = self.deployment = None  # type: ignore - as in __init__
         self.manifest_bytes = self.signature_bytes = b""
 
     # --- what came of it ------------------------------------------------------------------------------
 
-    def answered(self, now_ms: int, body: bytes) -> None:
+    def answered(self, now_ms: int, body: "bytes | bytearray") -> None:
         """The answer to GET or SEND; a body that is not what it must be counts as failed."""
         try:
             self._answered(now_ms, body)
@@ -191,7 +196,7 @@ class Updater:
         self._tries = 0
         self._gained = 0 if self.filling is None else self.filling.got
 
-    def _answered(self, now_ms: int, body: bytes) -> None:
+    def _answered(self, now_ms: int, body: "bytes | bytearray") -> None:
         step = self._step
         if step == _POLL or step == _LOOK:
             self.past.asked_ms = now_ms
@@ -233,7 +238,7 @@ class Updater:
         else:  # _REFUSE, _CANCELLED
             self._rest(now_ms)
 
-    def _whole(self, body: bytes, artifact: ddi.Artifact, name: str) -> bytes:
+    def _whole(self, body: "bytes | bytearray", artifact: ddi.Artifact, name: str) -> bytes:
         if len(body) != artifact.size:
             raise UpdateError(
                 "bad_size", "%s has %d bytes; %d were announced" % (name, len(body), artifact.size)
@@ -254,7 +259,7 @@ class Updater:
         elif poll.deployment:
             self._drop()
             self._path = poll.deployment
-            self._action = poll.action
+            self._action = poll.action or 0
             self._go(_DEPLOYMENT)
         else:
             self._rest(now_ms)

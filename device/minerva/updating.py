@@ -2,21 +2,25 @@
 
 On a board without PSRAM there is memory for one connection: the link is closed while an errand talks
 (`wants_line`), what the errand is made of is dropped after it, and the ring gives its room to a release.
+
+A muted device is updated as any other: an update opens no microphone, a mute at the button outlasts the
+restart, and the trial's test of the microphone waits for its end.
 """
 
 import gc
 import hashlib
-import sys
 
-import bootslot
-
+from minerva import __version__
 from minerva.errors import LinkError, UpdateError
+from minerva.hw.watchdog import restart
+from minerva.memory import unload
 from minerva.port import sleep_ms
-from minerva.ring import STOCK
+from minerva.ring import STOCK, Ring
 
 QUIET_MS = 30000  # since somebody spoke
 CHECK_MS = 10000  # the hub's word makes a device ask again no more often than that
 FIRST_MS = 5000  # after the start, and up to as much again
+SMALL_RING = 8192  # bytes, while a release is installed on a board without PSRAM
 _LOOK_MS = 250
 _NEWS_PERCENT = 5  # of progress, from one message to the hub to the next
 _TOLD_MS = 500  # for the hub to hear that the device restarts
@@ -26,6 +30,7 @@ _ERRAND = (
     "ddi",
     "http",
     "ranges",
+    "hw.fetch",
     "slots",
     "manifest",
     "fixed_json",
@@ -35,85 +40,101 @@ _ERRAND = (
 )
 
 
-def unload(*names: str) -> None:
-    """Forget modules of this package, so that their memory is free once nothing else holds them."""
-    package = sys.modules["minerva"]
-    for name in names:
-        sys.modules.pop("minerva." + name, None)
-        if hasattr(package, name):
-            delattr(package, name)
-    gc.collect()
-
-
 class Past:
     """What one errand leaves to the next."""
 
-    def __init__(self, outcome):
-        self.outcome = outcome  # (action, finished, text) of what was installed, still to be told
+    def __init__(self):
+        self.outcome = None  # (action, finished, text) of what was installed, still to be told
         self.told = -1  # the action whose outcome the server was told
         self.configured = False  # the server was told what this device is
         self.asked_ms = -CHECK_MS  # when it was asked last
 
 
 class Updating:
-    """Updates from `settings.update`. `app` has alive(), joined(), make_room() and restart(); see App.
+    """Updates from the server in the settings.
 
-    `probation` is minerva.probation.Probation, `now_ms()` the device's time, `random(n)` gives 0 <= r < n,
-    `free` the bytes of heap at the start (0: no bound).
+    `about` is (settings, board, bytes of heap that were free at the start, 0: no bound). `alive()` goes to
+    the watchdog, `now_ms()` is the device's time, `random(n)` gives 0 <= r < n.
     """
 
     variant = "micropython"
 
-    def __init__(self, settings, board, app, probation, random, now_ms, free: int):
+    def __init__(self, about: tuple, probation, recorder, wifi, alive, now_ms, random):
+        settings, board, free = about
         self.server = settings.update
         self.device = settings.device
         self.board = board.NAME
         self.chip = getattr(board, "CHIP", "")
         self.exclusive = 0 < free <= 8 * STOCK
-        self.random = random
+        self.alive = alive
         self.now_ms = now_ms
+        self.random = random
         self.quiet = False
         self.wants_line = False  # the link is to be closed, and to stay so
         self.line_free = True  # it is
         self.past = None
         self.utc_ms = None  # of device time 0, once the hub has told it
-        self._app = app
         self._probation = probation
+        self._recorder = recorder
+        self._wifi = wifi
+        self._ring_bytes = 0  # of the ring that gave its room
         self._spoke_ms = now_ms()
         self._due_ms = self._spoke_ms + FIRST_MS + random(FIRST_MS)
         self._told = ("", 0)
         self._news = None
-        if probation.on_trial:
+        if probation.judging:
             self.tell("trial", "", "", 0)
+        else:
+            self._tell_verdict()
 
     async def run(self) -> None:
         """Go on errands, for ever."""
         while True:
-            self._app.alive()
+            self.alive()
             await sleep_ms(_LOOK_MS)
-            if self._probation.judging or self.now_ms() < self._due_ms or (self.exclusive and not self.quiet):
+            if self._probation.judging:
                 continue
-            if self.past is None:
-                self.past = Past(self._probation.outcome)
-            from minerva.errand import Errand
+            if self._told[0] == "trial":
+                self._tell_verdict()
+            if self.now_ms() >= self._due_ms and (self.quiet or not self.exclusive):
+                await self.go()
 
-            self._due_ms = await Errand(self).run()
-            if self.exclusive:
-                unload(*_ERRAND)
-                sys.modules.pop("minerva.hw.fetch", None)
-                self._app.take_back_room()
+    def _tell_verdict(self) -> None:
+        outcome = self._probation.outcome
+        if outcome is not None:
+            self.tell("kept" if outcome[1] == "success" else "rolled_back", "", "", 0)
+
+    async def go(self) -> None:
+        """One errand."""
+        if self.past is None:
+            self.past = Past()
+        outcome = self._probation.outcome
+        while outcome is not None and outcome[0] == 0:  # no update server wanted that
+            self._probation.reported()
+            outcome = self._probation.outcome
+        self.past.outcome = outcome
+        from minerva.errand import Errand
+
+        self._due_ms = await Errand(self).run()
+        if self.exclusive:
+            del Errand
+            unload(*_ERRAND)
+            self._take_back_room()
 
     def check(self) -> None:
         """The hub says that there is something to ask for."""
         asked = -CHECK_MS if self.past is None else self.past.asked_ms
         self._due_ms = min(self._due_ms, max(self.now_ms(), asked + CHECK_MS))
 
-    def heard(self, speaking: bool) -> None:
-        """Often: whether somebody speaks now, or what was said is not yet sent where that matters."""
+    def heard(self, speaking: bool, unsent: bool) -> None:
+        """Often: whether somebody speaks now, and whether what was said waits to be sent."""
         now = self.now_ms()
         if speaking:
             self._spoke_ms = now
-        self.quiet = now - self._spoke_ms >= QUIET_MS
+        # Where an update needs the ring's room, what is in it goes first.
+        self.quiet = now - self._spoke_ms >= QUIET_MS and not (
+            unsent and self.exclusive and not self._ring_bytes
+        )
 
     # --- what the hub is told -------------------------------------------------------------------------
 
@@ -140,26 +161,21 @@ class Updating:
 
     # --- for the errand -------------------------------------------------------------------------------
 
-    def alive(self) -> None:
-        """All is well."""
-        self._app.alive()
-
     def utc_s(self) -> "int | None":
         """The time in UTC; None while nobody has told it."""
         return None if self.utc_ms is None else (self.utc_ms + self.now_ms()) // 1000
 
     def attributes(self, abi: str) -> dict:
         """What this device tells of itself, as configData."""
-        _, record = bootslot.load()
         return {
             "device": self.device,
             "hwRevision": self.board,
             "board": self.board,
             "variant": self.variant,
-            "version": self._app.version,
+            "version": __version__,
             "abi": abi,
             "slot": self._probation.slot,
-            "security_version": 0 if record is None else record.floor,
+            "security_version": self._probation.security_version,
         }
 
     def running_manifest(self) -> bytes:
@@ -181,7 +197,7 @@ class Updating:
         if kind == "application":
             from minerva.slots import Slots
 
-            return Slots()
+            return Slots("", (self._probation.slot, False))  # on trial there are no errands
         try:
             from minerva.hw.partition import Partitions
         except ImportError:
@@ -192,9 +208,9 @@ class Updating:
         """Take the network; where it must be alone, once the link is closed. LinkError: no Wi-Fi."""
         self.wants_line = self.exclusive
         while self.wants_line and not self.line_free:
-            self._app.alive()
+            self.alive()
             await sleep_ms(_LOOK_MS)
-        if not self._app.joined():
+        if self._wifi is not None and not self._wifi.connected():
             raise LinkError("the Wi-Fi is not joined")
 
     def leave_network(self) -> None:
@@ -202,16 +218,30 @@ class Updating:
         self.wants_line = False
 
     def make_room(self) -> None:
-        """A release is on its way: free memory for it."""
-        if self.exclusive:
-            self._app.make_room()
+        """A release is on its way: where memory is short, the ring gives way to it."""
+        if self.exclusive and not self._ring_bytes and self._recorder.ring.capacity > SMALL_RING:
+            self._ring_bytes = self._recorder.ring.capacity
+            self._recorder.use_ring(Ring(SMALL_RING))
+            gc.collect()
 
-    def reported(self) -> None:
-        """The update server knows the outcome."""
-        self._probation.reported()
+    def _take_back_room(self) -> None:
+        """Nothing came of it: the ring as it was, or a restart where the heap has no such piece any more."""
+        if self._ring_bytes:
+            gc.collect()
+            try:
+                self._recorder.use_ring(Ring(self._ring_bytes))
+            except MemoryError:
+                print("update: no room for the ring of before")
+                restart()
+            self._ring_bytes = 0
+
+    def reported(self, outcome: tuple) -> None:
+        """The update server was told, or does not want to know."""
+        if self._probation.outcome == outcome:
+            self._probation.reported()
 
     async def restart(self) -> None:
         """Into what was installed."""
         print("update: restarting")
         await sleep_ms(_TOLD_MS)
-        self._app.restart()
+        restart()

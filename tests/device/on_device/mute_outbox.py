@@ -41,11 +41,11 @@ def waiting():
     said(app, WELCOME)
     app._obey()
     app.session.take_outgoing()
-    app._level_at = app._ticks() - 1000
-    app._loud_since = 1
+    app._reports._level_at = app._ticks() - 1000
+    app._reports._loud_since = 1
     app.recorder.gate.transient = False
-    app._report()
-    app._loud_since = 2
+    app._reports.post(app._now_ms(), None)
+    app._reports._loud_since = 2
     kinds = [json.loads(item[1])["type"] for item in app._outbox._items]
     assert kinds == ["level", "event", "health"], kinds
     return app
@@ -62,14 +62,14 @@ def main(how):
     assert app.privacy.effective == "mute"
     for text in app.session.take_outgoing():
         app._outbox.post(text)
-    app._report()
+    app._reports.post(app._now_ms(), None)
     link = Sink()
     while app._send_next(link):
         pass
     kinds = [t["type"] for t in link.texts]
     assert kinds == ["health"] + ([] if how == "mode" else ["mute"]) + ["health"], kinds
     assert link.texts[-1]["drops"]["outbox"] == 2
-    assert app._loud_since < 0  # nor is a sound that began before it, when the mute is over
+    assert app._reports._loud_since < 0  # nor is a sound that began before it, when the mute is over
     print("what was heard is not told:", kinds)
 
 

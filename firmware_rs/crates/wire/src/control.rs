@@ -157,6 +157,8 @@ pub struct UpdateState<'a> {
     pub version: Option<&'a str>,
     /// 0 to 100.
     pub progress: Option<u8>,
+    /// Why it failed, a code of docs/ota.md.
+    pub code: Option<&'a str>,
 }
 
 /// The last packet of a stream that the hub has settled.

@@ -149,11 +149,12 @@ proptest! {
         time_ms in time(), end_ms in time(), rms_cdb in db(), peak_cdb in db(), level_cdb in option::of(db()),
         label in text(MAX_WORD), score_milli in 0..=1000_u16, state in muted(),
         version in option::of(text(MAX_NAME)), progress in option::of(0..=100_u8),
+        code in option::of(text(MAX_WORD)),
     ) {
         device_says(&FromDevice::Level(Level { time_ms, rms_cdb, peak_cdb }));
         device_says(&FromDevice::Event(Event { label: &label, score_milli, start_ms: time_ms, end_ms, level_cdb }));
         device_says(&FromDevice::Mute(MuteState { state }));
-        device_says(&FromDevice::Update(UpdateState { state: &label, version: version.as_deref(), progress }));
+        device_says(&FromDevice::Update(UpdateState { state: &label, version: version.as_deref(), progress, code: code.as_deref() }));
     }
 
     #[test]
@@ -219,6 +220,7 @@ fn our_own_faults_are_said_before_they_are_sent() {
             state: "x",
             version: None,
             progress: Some(101),
+            code: None,
         }),
     ];
     for message in wrong {

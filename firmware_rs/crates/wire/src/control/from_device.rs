@@ -106,6 +106,7 @@ fn update<'a>(fields: Fields<'a>, arena: &mut Arena<'a>) -> Result<UpdateState<'
         state: fields.get("state")?.text(MAX_WORD, arena)?,
         version: fields.maybe("version", |item| item.text(MAX_NAME, arena))?,
         progress: fields.maybe("progress", Item::percent)?,
+        code: fields.maybe("code", |item| item.text(MAX_WORD, arena))?,
     })
 }
 
@@ -154,6 +155,9 @@ pub fn encode_from_device(message: &FromDevice<'_>, out: &mut [u8]) -> Result<us
             }
             if let Some(progress) = update.progress {
                 to.int("progress", progress, 0, 100);
+            }
+            if let Some(code) = update.code {
+                to.text("code", code, MAX_WORD);
             }
         }
         FromDevice::Error(error) => write_error(error, &mut to),
