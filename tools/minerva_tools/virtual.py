@@ -19,16 +19,20 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from minerva_hub.errors import MinervaError
 
 from minerva_tools.sim import SimUnavailableError, sim_program
 
+if TYPE_CHECKING:
+    from minerva_tools.virtual_flash import Flash
+
 InterpreterName = Literal["auto", "micropython", "cpython", "rust"]
 
 MAX_LOG_LINES: Final = 1000  # of a device's log; a device says some twenty lines an hour
 STOP_TIMEOUT_S: Final = 3.0
+RESET_STATUS: Final = 42  # the virtual board's machine.reset()
 # What a full-scale sine means in the WAV files of minerva_tools.render: 10 Pa peak, in dB SPL (20 µPa).
 ROOM_FULL_SCALE_SPL: Final = 110.97
 
@@ -96,6 +100,19 @@ class Interpreter:
         return [*self.command, str(application / "main.py")], {
             **hearing.variables(),
             **self.environment(paths),
+        }
+
+    def device_with_slots(self, application: Path, hearing: Hearing) -> tuple[list[str], dict[str, str]]:
+        """(command, variables) of the device whose flash, slots and all, is the folder it runs in.
+
+        VirtualDeviceError: only MicroPython runs what a release holds.
+        """
+        if self.name != "micropython":
+            raise VirtualDeviceError(f"a virtual device with slots needs MicroPython, not {self.title}")
+        hardware = application / "boards" / "virtual_hw"
+        return [*self.command, str(hardware / "power_on.py")], {
+            **hearing.variables(),
+            **self.environment([hardware]),
         }
 
 
@@ -178,7 +195,8 @@ class VirtualDevice:
     wav: mono, 16 bits, 16 kHz, a full-scale sine standing for `full_scale_spl` dB SPL. `speed` runs its
     clock and its room faster than real time; `boot_ms` is how long it has been on. `folder` is its flash (a
     fresh one, removed at the end, if None). `lossless`: a busy computer delays its audio but loses none of
-    it.
+    it. With `flash` it boots from slots: that is put into an empty folder, and when the board resets, its
+    process is started again, `restarts` times so far.
     """
 
     def __init__(
@@ -195,10 +213,14 @@ class VirtualDevice:
         full_scale_spl: float = ROOM_FULL_SCALE_SPL,
         lossless: bool = True,
         on_line: Callable[[str], None] | None = None,
+        flash: Flash | None = None,
     ) -> None:
         self.settings = {"version": 1, "board": "virtual", **settings}
         self.interpreter = interpreter or choose_interpreter()
         self.log: deque[str] = deque(maxlen=MAX_LOG_LINES)
+        self.restarts = 0
+        self._flash = flash
+        self._stopping = False
         self._application = application or device_folder()
         self._folder = folder
         self._own_folder: tempfile.TemporaryDirectory[str] | None = None
@@ -217,8 +239,19 @@ class VirtualDevice:
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
-        return self._process is not None and self._process.returncode is None
+        """Whether its process is there, or will be at once."""
+        return self._process is not None and (self._process.returncode is None or self._restarts())
+
+    def _restarts(self) -> bool:
+        """Whether its process ended as a reset ends it, to begin anew."""
+        if self._flash is None or self._stopping or self._process is None:
+            return False
+        return self._process.returncode == RESET_STATUS
+
+    @property
+    def folder(self) -> Path | None:
+        """Its flash, from the first start on."""
+        return self._folder
 
     @property
     def pid(self) -> int | None:
@@ -231,7 +264,15 @@ class VirtualDevice:
             self._own_folder = tempfile.TemporaryDirectory(prefix="minerva-device-")
             self._folder = Path(self._own_folder.name)
         (self._folder / "settings.json").write_text(json.dumps(self.settings))
-        command, variables = self.interpreter.device(self._application, self._hearing)
+        if self._flash is not None:
+            self._flash.lay_out(self._folder)
+        self._stopping = False
+        process = await self._power_on()
+        self._reader = asyncio.create_task(self._read_logs(process))
+
+    async def _power_on(self) -> asyncio.subprocess.Process:
+        make = self.interpreter.device if self._flash is None else self.interpreter.device_with_slots
+        command, variables = make(self._application, self._hearing)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -244,7 +285,16 @@ class VirtualDevice:
             )
         except OSError as e:
             raise VirtualDeviceError(f"{self.interpreter.command[0]} cannot be run: {e}") from e
-        self._reader = asyncio.create_task(self._read_log(self._process))
+        return self._process
+
+    async def _read_logs(self, process: asyncio.subprocess.Process) -> None:
+        await self._read_log(process)
+        while self._restarts():
+            process = await self._power_on()
+            self.restarts += 1
+            if self._stopping:  # asked for while it began
+                process.kill()
+            await self._read_log(process)
 
     async def _read_log(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
@@ -258,7 +308,7 @@ class VirtualDevice:
         self._said.set()
 
     async def _command(self, line: str) -> None:
-        if self._process is None or self._process.stdin is None or not self.running:
+        if self._process is None or self._process.stdin is None or self._process.returncode is not None:
             raise VirtualDeviceError(f"{self.settings.get('device')}: it is off, it cannot {line}")
         self._process.stdin.write(line.encode() + b"\n")
         with contextlib.suppress(ConnectionError):  # it ended meanwhile; its log says why
@@ -299,14 +349,15 @@ class VirtualDevice:
         """Its status, when it has ended by itself."""
         if self._process is None:
             raise VirtualDeviceError("it was never started")
+        if self._reader is not None:
+            await asyncio.shield(self._reader)
         return await self._process.wait()
 
     async def stop(self) -> None:
         """Switch it off; harmless when it is off."""
+        self._stopping = True  # a reset from here on is the last
         process = self._process
-        if process is None:
-            return
-        if self.running:
+        if process is not None and process.returncode is None:
             with contextlib.suppress(VirtualDeviceError):
                 await self._command("quit")
             if process.stdin is not None:

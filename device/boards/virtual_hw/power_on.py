@@ -1,4 +1,4 @@
-"""Power on a virtual device that has slots: what a board does with boot.py and main.py in the root of its flash.
+"""Power on a virtual device with slots: what a board does with the boot.py and main.py of its flash.
 
 Both run with the same names, an error in either ends at the prompt, and there a watchdog that was started
 resets the board. Run in the folder that is the flash.
@@ -10,7 +10,7 @@ sys.path[0] = ""  # a board looks in the root of its flash, not beside this file
 
 
 def power_on():
-    """Run boot.py and main.py; ends with status 42 where a board resets, 0 where it waits at its prompt."""
+    """Run boot.py and main.py; ends with status 42 where a board resets, 0 where it is at its prompt."""
     names = {"__name__": "__main__"}
     try:
         for script in ("boot.py", "main.py"):
