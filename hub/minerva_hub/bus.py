@@ -7,19 +7,20 @@ import threading
 from collections import deque
 from types import TracebackType
 
-from minerva_hub.events import BusEvent, DeviceChanged, Level, Speaking
+from minerva_hub.events import BusEvent, DeviceChanged, Level, RolloutChanged, Speaking
 
 _REPLACEABLE = (
     Level,
     Speaking,
     DeviceChanged,
+    RolloutChanged,
 )  # what the next one makes obsolete, in the order in which it is dropped
 
 
 class Subscription:
     """Events for one subscriber, bounded: `async for event in subscription`, `with` ends it.
 
-    A full one drops its oldest Level, else Speaking, else DeviceChanged, else any event, and counts it.
+    A full one drops its oldest Level, else Speaking, DeviceChanged, RolloutChanged, else any event: counted.
     """
 
     def __init__(self, bus: Bus, maxsize: int) -> None:

@@ -191,6 +191,12 @@ async def test_everything_outlives_a_restart(tmp_path: Path) -> None:
                 await server.update(id_)
         assert (await server.rollout(rollout.id)).state == "finished"
         assert len(await server.store.updates.history("d0")) == 2
+        async with campaigns(server.rollouts):  # what devices show is known again
+            found = await until(
+                _now(lambda: [info.update for info in server.fleet.devices()]),
+                lambda shown: None not in shown,
+            )
+        assert [update.state for update in found] == ["success"] * len(HOUSE)
 
 
 async def test_a_step_that_a_crash_left_out_is_made_up_for(server: UpdateServer) -> None:

@@ -53,6 +53,8 @@ class Rollouts:
 
     async def run(self) -> None:
         """Go on with the campaigns, tell of them, and wake devices, until cancelled."""
+        for id_, state in (await self._updates.latest()).items():
+            self._devices.updating(id_, state)
         await self._advance()
         self._woken.update(device.id for device in self._devices.devices() if device.online)
         while True:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from minerva_hub.events import ActionState, Feedback, Record
+from minerva_hub.events import ActionState, Feedback, Record, UpdateState
 
 MAX_FEEDBACK = 50  # of one action, the newest: a download in steps of 5 % and a retry
 CLOSED: tuple[ActionState, ...] = ("success", "failure", "canceled")
@@ -158,6 +158,19 @@ def _action(conn: sqlite3.Connection, device: str, action: int) -> _Found | None
     ).fetchone()
     names = _Found.__struct_fields__
     return _Found(**dict(zip(names, row, strict=True))) if row else None
+
+
+def latest(conn: sqlite3.Connection) -> dict[str, UpdateState]:
+    """How far the newest update of each device is."""
+    rows = conn.execute(
+        """SELECT device, actions.state, actions.changed_ms, json_extract(record, '$.version'), progress,
+            actions.id, detail
+        FROM (SELECT max(id) AS newest FROM actions WHERE state <> 'planned' GROUP BY device)
+        JOIN actions ON actions.id = newest JOIN rollouts ON rollouts.id = rollout_id
+        JOIN releases ON releases.id = release_id"""
+    )
+    names = ("state", "at_ms", "version", "progress", "action", "detail")
+    return {row[0]: UpdateState(**dict(zip(names, row[1:], strict=True))) for row in rows}
 
 
 def waiting(conn: sqlite3.Connection) -> list[str]:

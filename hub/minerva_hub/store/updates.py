@@ -7,7 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from minerva_hub.events import Action, Feedback, Group, NewRelease, RefusedRelease, Release, Rollout
+from minerva_hub.events import (
+    Action,
+    Feedback,
+    Group,
+    NewRelease,
+    RefusedRelease,
+    Release,
+    Rollout,
+    UpdateState,
+)
 from minerva_hub.store import campaigns, deliveries, releases
 from minerva_hub.store.campaigns import Decide, NewRollout
 from minerva_hub.store.database import Database
@@ -147,6 +156,10 @@ class Updates:
         return await self._db.write(
             lambda conn: deliveries.tell(conn, device, said, of_cancel=of_cancel, now_ms=at_ms)
         )
+
+    async def latest(self) -> dict[str, UpdateState]:
+        """How far the newest update of each device is, by device."""
+        return await self._db.read(deliveries.latest)
 
     async def waiting(self) -> list[str]:
         """The devices that have something to ask the update server for."""
