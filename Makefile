@@ -22,7 +22,7 @@ help:
 	@echo 'make format  let ruff format and fix what it can'
 	@echo 'make bench   all measurements with their limits (ARGS="store --json" for one)'
 	@echo 'make emulate the Rust firmware on emulated chips: same results, instructions, memory (ARGS=--json)'
-	@echo 'make fuzz    the Rust firmware'"'"'s decoders against generated input (SECONDS=30 for each; ARGS=control for one)'
+	@echo 'make fuzz    decoders against generated input (SECONDS=30 for each), power cuts at every write (ARGS=powercut for one)'
 	@echo 'make native  the Rust features as a Python module in .venv: for parity tests and the bench'
 	@echo 'make picture the picture in README.md, of a demo that is played for it (needs chromium)'
 	@echo 'make lock    choose the newest versions that pyproject.toml allows, and pin them'
@@ -53,7 +53,7 @@ bench: $(VENV)/.run micropython-i386
 emulate: $(VENV)/.run
 	@$(BIN)/minerva emulate $(ARGS)
 
-fuzz:
+fuzz: $(VENV)/.run micropython-i386
 	@sh scripts/fuzz.sh $(SECONDS) $(ARGS)
 
 # Where cargo is missing the script says so, and what needs the module is skipped.

@@ -1,16 +1,19 @@
 #!/bin/sh
-# fuzz.sh [SECONDS [TARGET...]]   the Rust firmware's decoders against generated input, SECONDS (30) for each target
+# fuzz.sh [SECONDS [TARGET...]]   the Rust firmware's decoders against generated input, SECONDS (30) for each target;
+#                                 powercut: power fails at every write of an update, as long as that takes
 #
-# Coverage-guided by libFuzzer. This works with the stable compiler, as the instrumentation is LLVM's and the crates have no
-# unsafe code for a sanitizer to watch; FUZZ_SANITIZER=address adds it where a nightly compiler is installed. Overflow and debug
-# assertions are on. What it found stays in firmware_rs/target/fuzz/ (the corpus grows from run to run), an input that
-# fails in artifacts/fuzz/, and the run fails.
+# powercut is `minerva bench powercut`: the MicroPython application on a simulated flash. The decoders are coverage-guided by
+# libFuzzer. This works with the stable compiler, as the instrumentation is LLVM's and the crates have no unsafe code for a
+# sanitizer to watch; FUZZ_SANITIZER=address adds it where a nightly compiler is installed. Overflow and debug assertions are
+# on. What it found stays in firmware_rs/target/fuzz/ (the corpus grows from run to run), an input that fails in
+# artifacts/fuzz/, and the run fails.
 #
-# Exit status: 0 nothing found, or cargo or a C++ compiler is missing, which is said; 1 something was found or is broken.
+# Exit status: 0 nothing found, or what it takes is missing, which is said; 1 something was found or is broken.
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$(pwd)
 KNOWN='media control link settings websocket device'
+CUTS=powercut
 
 say() { echo "fuzz: $*" >&2; }
 
@@ -19,13 +22,32 @@ case $seconds in
     '' | *[!0-9]*) say "$seconds is no number of seconds"; exit 2 ;;
 esac
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- $KNOWN
+[ $# -gt 0 ] || set -- $CUTS $KNOWN
+decoders=
+cuts=
 for target; do
     case " $KNOWN " in
-        *" $target "*) ;;
-        *) say "$target is not one of $KNOWN"; exit 2 ;;
+        *" $target "*) decoders="$decoders $target" ;;
+        *)
+            [ "$target" = $CUTS ] || { say "$target is not one of $CUTS $KNOWN"; exit 2; }
+            cuts=1
+            ;;
     esac
 done
+
+if [ -n "$cuts" ]; then
+    minerva=${MINERVA:-.venv/bin/minerva}
+    if [ ! -x "$minerva" ]; then
+        say "no $minerva here, which make fuzz makes: power is not cut"
+    elif [ ! -x .cache/micropython-i386/bin/micropython ]; then
+        say 'no MicroPython here (scripts/get-micropython.sh native i386): power is not cut'
+    else
+        say "$CUTS, a few minutes"
+        "$minerva" bench $CUTS >&2
+    fi
+fi
+set -- $decoders
+[ $# -gt 0 ] || exit 0
 
 command -v cargo > /dev/null || { say 'no cargo here: nothing is fuzzed (https://rustup.rs)'; exit 0; }
 command -v "${CXX:-c++}" > /dev/null || { say 'no C++ compiler here, which libFuzzer needs: nothing is fuzzed'; exit 0; }
