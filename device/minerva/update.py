@@ -12,7 +12,6 @@ import hashlib
 from binascii import hexlify
 
 from minerva import ddi
-from minerva.backoff import Backoff
 from minerva.errors import LinkError, TryLaterError, UpdateError
 
 if False:  # for the type checker: neither is needed here, and memory is short
@@ -29,8 +28,6 @@ WAIT, GET, SEND, PREPARE, FETCH, INSTALL, RESTART = (
     "restart",
 )
 
-FIRST_TROUBLE_MS = 2000
-MOST_TROUBLE_MS = 600000  # so a server that was away is found again within ten minutes
 MAX_TRIES = 8  # in a row without MIN_GAIN bytes, before the server is told that it does not go
 MIN_GAIN = 4096  # more than a trickling server gives before it is left
 LOOK_MS = 1000  # how often to look whether it is quiet
@@ -83,7 +80,6 @@ class Updater:
         self._running = running
         self._exclusive = exclusive
         self._random = random
-        self._backoff = Backoff(random, FIRST_TROUBLE_MS, MOST_TROUBLE_MS)
         self._step = _IDLE
         self.due_ms = 0  # nothing is done before
         self._poll = ddi.Poll(ddi.USUAL_SLEEP_S, "", "", "")
@@ -192,7 +188,7 @@ class Updater:
         self._went_well()
 
     def _went_well(self) -> None:
-        self._backoff.reset()
+        self.past.backoff.reset()
         self._tries = 0
         self._gained = 0 if self.filling is None else self.filling.got
 
@@ -306,7 +302,7 @@ class Updater:
                 self._reported()
             self._rest(now_ms)  # the server does not want to know: the action is over for it
         else:
-            self.due_ms = now_ms + self._backoff.next_ms()
+            self.due_ms = now_ms + self.past.backoff.next_ms()
             if step == _POLL or step == _CONFIGURE:
                 self._go(_IDLE)
 

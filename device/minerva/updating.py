@@ -11,6 +11,7 @@ import gc
 import hashlib
 
 from minerva import __version__
+from minerva.backoff import Backoff
 from minerva.errors import LinkError, UpdateError
 from minerva.hw.watchdog import restart
 from minerva.memory import unload
@@ -21,6 +22,8 @@ QUIET_MS = 30000  # since somebody spoke
 CHECK_MS = 10000  # the hub's word makes a device ask again no more often than that
 FIRST_MS = 5000  # after the start, and up to as much again
 SMALL_RING = 8192  # bytes, while a release is installed on a board without PSRAM
+FIRST_TROUBLE_MS = 2000  # from one try to the next
+MOST_TROUBLE_MS = 600000  # so a server that was away is found again within ten minutes
 _LOOK_MS = 250
 _NEWS_PERCENT = 5  # of progress, from one message to the hub to the next
 _TOLD_MS = 500  # for the hub to hear that the device restarts
@@ -43,7 +46,8 @@ _ERRAND = (
 class Past:
     """What one errand leaves to the next."""
 
-    def __init__(self):
+    def __init__(self, random):
+        self.backoff = Backoff(random, FIRST_TROUBLE_MS, MOST_TROUBLE_MS)
         self.outcome = None  # (action, finished, text) of what was installed, still to be told
         self.told = -1  # the action whose outcome the server was told
         self.configured = False  # the server was told what this device is
@@ -107,7 +111,7 @@ class Updating:
     async def go(self) -> None:
         """One errand."""
         if self.past is None:
-            self.past = Past()
+            self.past = Past(self.random)
         outcome = self._probation.outcome
         while outcome is not None and outcome[0] == 0:  # no update server wanted that
             self._probation.reported()

@@ -62,7 +62,9 @@ class Reply:
 def as_json(value: object, **more: Any) -> Reply:
     """A JSON answer."""
     return Reply(
-        body=json.dumps(value).encode(), headers={"Content-Type": "application/hal+json;charset=UTF-8"}, **more
+        body=json.dumps(value).encode(),
+        headers={"Content-Type": "application/hal+json;charset=UTF-8"},
+        **more,
     )
 
 
@@ -80,6 +82,7 @@ class DdiServer:
         self.feedback: list[tuple[str, dict[str, Any]]] = []  # (path after BASE, body)
         self.attributes: dict[str, str] | None = None
         self.connections = 0
+        self.hellos = 0  # of TLS, whatever became of them
         self.sent = 0  # bytes of answers
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -87,6 +90,8 @@ class DdiServer:
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> DdiServer:
+        if self.context is not None:
+            self.context.sni_callback = self._greeted
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port, ssl=self.context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -98,6 +103,10 @@ class DdiServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
+
+    def _greeted(self, *_: object) -> None:
+        self.hellos += 1
+        self._changed.set()
 
     @property
     def url(self) -> str:

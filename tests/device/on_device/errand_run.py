@@ -1,6 +1,7 @@
-"""errand_run.py SETTINGS [window_ms]: one errand of the real updater, in the folder that is the flash.
+"""errand_run.py SETTINGS [window_ms]: an errand of the real updater, in the folder that is the flash.
 
-Prints what it does; the last line is JSON: how the errand ended, and what the updater counted.
+It is repeated while there is trouble. Prints what it does; the last line is JSON: how the errand ended, and
+what the updater counted.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import sys
 
 import bootslot
 from minerva import errand, settings, updating
-from minerva.port import ticks_ms
+from minerva.port import sleep_ms, ticks_ms
 from minerva.probation import Probation
 
 SPEED = 200  # of the device's clock, so that pauses between tries are short
@@ -50,14 +51,22 @@ async def main(path, window_ms):
         lambda n: random.getrandbits(16) % n,
     )
     device.quiet = True
-    device.past = updating.Past()
-    device.past.outcome = device._probation.outcome
-    going = errand.Errand(device)
-    end = "idle"
-    try:
-        await going.run()
-    except SystemExit as e:
-        end = str(e)
+    end = "trouble"
+    received = 0
+    while end == "trouble":
+        going = errand.Errand(device)
+        device.past = device.past or updating.Past(device.random)
+        device.past.outcome = device._probation.outcome
+        going._updater.past = device.past
+        try:
+            due = await going.run()
+            if device.past.backoff._step_ms == updating.FIRST_TROUBLE_MS:
+                end = "idle"
+            else:
+                await sleep_ms(max(0, due - now_ms()) // SPEED)
+        except SystemExit as e:
+            end = str(e)
+        received += going._fetch.received
     updater = going._updater
     print(
         json.dumps(
@@ -65,7 +74,7 @@ async def main(path, window_ms):
                 "end": end,
                 "state": updater.state,
                 "code": updater.code,
-                "received": going._fetch.received,
+                "received": received,
                 "got": device._told[1],
             }
         )
