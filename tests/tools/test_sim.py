@@ -225,10 +225,11 @@ async def test_a_hub_that_is_not_there_yet(sim: Interpreter, wav: Path) -> None:
     async with DeviceHub() as hub:
         await hub.stop()
         async with VirtualDevice(hub.settings(), wav, interpreter=sim, speed=10, loop=True) as device:
-            await device.wait_for("link: nobody listens")
+            said = f"link: nobody listens (127.0.0.1 port {hub.port})"
+            await device.wait_for(said)
             await hub.start(hub.port)
             await device.wait_for("hub: welcome")
-            assert [line for line in device.log if "nobody listens" in line] == ["link: nobody listens"]
+            assert [line for line in device.log if "nobody listens" in line] == [said]
 
 
 async def test_it_says_what_it_is(sim: Interpreter, wav: Path) -> None:
