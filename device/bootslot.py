@@ -184,6 +184,8 @@ def hashing(path: str, buffer: bytearray):
 
 def entries(folder: str):
     """(name, whether it is a folder) of what is in a folder, in the order of the names."""
+    if _micropython:
+        return sorted([(entry[0], entry[1] & _FOLDER != 0) for entry in os.ilistdir(folder)])  # type: ignore
     return [(name, os.stat(join(folder, name))[0] & _FOLDER != 0) for name in sorted(os.listdir(folder))]
 
 

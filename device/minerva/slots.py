@@ -23,11 +23,9 @@ from bootslot import MAIN, NO_HASH, NO_TRIAL, SLOTS, STEP, WAITING, A, B, Record
 from minerva import trial
 from minerva.errors import SlotError, UpdateError
 from minerva.manifest import MAX_BYTES, RESERVED, Manifest, security_version_of
+from minerva.slot_files import PART, Writer, make_folders, no_space, remove, size_of
 from minerva.trial import Facts
 
-PART = ".part"
-FLUSH = 8192  # bytes after which a file that is being fetched is on the flash
-_NO_SPACE = 28  # ENOSPC
 _SPARE_BLOCKS = 8  # for the record, state.json and what the file system moves about
 _FOLDER_BLOCKS = 2  # of littlefs
 
@@ -66,115 +64,6 @@ class KeyStore:
         """Replace it; a cut leaves the one before. OSError when the flash does not take it."""
         if self._copies.read() != data:
             self._copies.write(data)
-
-
-def _size(path: str) -> int:
-    """Bytes of a file; -1 when there is none."""
-    try:
-        info = os.stat(path)
-    except OSError:
-        return -1
-    return -1 if info[0] & 0x4000 else info[6]
-
-
-def _remove(path: str) -> None:
-    """Remove a file, or a folder with all that is in it; nothing there is fine."""
-    try:
-        folder = os.stat(path)[0] & 0x4000
-    except OSError:
-        return
-    if folder:
-        for name in os.listdir(path):
-            _remove(join(path, name))
-        os.rmdir(path)
-    else:
-        os.remove(path)
-
-
-def _make_folders(root: str, path: str) -> None:
-    """The folders above `path`, which is relative to `root`, and `root` itself."""
-    at = -1
-    while True:
-        folder = join(root, path[:at]) if at > 0 else root
-        try:
-            os.mkdir(folder)
-        except OSError as e:
-            if e.errno != 17:  # EEXIST
-                raise
-        at = path.find("/", at + 1)
-        if at < 0:
-            return
-
-
-def _no_space(e: OSError) -> Exception:
-    return UpdateError("no_space", "the flash is full") if e.errno == _NO_SPACE else e
-
-
-class Writer:
-    """One file of the release on its way; `have` bytes of it are on the flash or in the file's buffer."""
-
-    def __init__(self, path: str, size: int, digest: bytes):
-        self._path = path
-        self._part = path + PART
-        self._size = size
-        self._digest = digest
-        self._hash = hashlib.sha256()
-        self._file = None
-        self._unflushed = 0
-        self.have = max(0, _size(self._part))
-        if self.have > size:
-            os.remove(self._part)
-            self.have = 0
-
-    def restore(self):
-        """Generator: hash what an interrupted download left. Before the first `write`."""
-        buffer = bytearray(STEP)
-        view = memoryview(buffer)
-        have = 0
-        while have < self.have:
-            # Opened for each step: a download may be given up in between, and files left open are few.
-            with open(self._part, "rb") as f:
-                f.seek(have)
-                n = f.readinto(buffer)
-            self._hash.update(view[:n])
-            have += n
-            yield
-
-    def write(self, data) -> None:
-        """Append; UpdateError bad_size beyond the file's size, no_space."""
-        if self.have + len(data) > self._size:
-            raise UpdateError("bad_size", "%s: more than its %d bytes came" % (self._path, self._size))
-        try:
-            if self._file is None:
-                self._file = open(self._part, "ab" if self.have else "wb")
-            self._file.write(data)
-            self._unflushed += len(data)
-            if self._unflushed >= FLUSH:
-                self._file.flush()
-                self._unflushed = 0
-        except OSError as e:
-            raise _no_space(e)
-        self._hash.update(data)
-        self.have += len(data)
-
-    def close(self) -> bool:
-        """Put it down: True when the file is complete, False when the rest may follow later.
-
-        UpdateError bad_hash: it is complete and wrong; it was removed. no_space.
-        """
-        try:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-        except OSError as e:
-            raise _no_space(e)
-        if self.have < self._size:
-            return False
-        if self._hash.digest() != self._digest:
-            _remove(self._part)
-            raise UpdateError("bad_hash", "%s is not what the manifest says" % self._path)
-        os.rename(self._part, self._path)
-        return True
 
 
 class Slots:
@@ -229,8 +118,7 @@ class Slots:
             raise SlotError("slot %s is on trial: it must be kept or given up first" % self._name)
         folder = self._folder()
         self.missing = []
-        self._check_space(folder, manifest)
-        yield
+        yield from self._check_space(folder, manifest)
         self._forget(SLOTS.index(self.target))
         wanted = set([f[0] for f in manifest.files])
         yield from self._clear(folder, "", wanted)
@@ -241,13 +129,15 @@ class Slots:
         for index, (path, size, digest) in enumerate(manifest.files):
             yield
             own = join(folder, path)
-            if _size(own) == size and (yield from bootslot.hashing(own, buffer))[1] == digest:
-                _remove(own + PART)
+            if size_of(own) == size and (yield from bootslot.hashing(own, buffer))[1] == digest:
+                remove(own + PART)
                 continue
-            _remove(own)
-            _make_folders(folder, path)
+            remove(own)
+            make_folders(folder, path)
             source = join(here, path)
-            if size and (_size(source) != size or (yield from bootslot.hashing(source, buffer))[1] != digest):
+            if size and (
+                size_of(source) != size or (yield from bootslot.hashing(source, buffer))[1] != digest
+            ):
                 missing.append((index, offsets[index], size))
                 continue
             yield from self._fill(source if size else None, own, size, digest, buffer)
@@ -257,7 +147,8 @@ class Slots:
         self._write(join(folder, RESERVED[1] + PART), sig_bytes)
         self.missing = missing
 
-    def _check_space(self, folder: str, manifest: Manifest) -> None:
+    def _check_space(self, folder: str, manifest: Manifest):
+        """Generator: UpdateError no_space when the release does not fit beside what stays."""
         info = os.statvfs(self._root or ".")
         block, free = info[1] or info[0], info[3]
         need = _SPARE_BLOCKS + 2 * (1 + 16384 // block)
@@ -269,9 +160,10 @@ class Slots:
                 path = path.rpartition("/")[0]
                 folders.add(path)
         for path, size, _ in manifest.files:
+            yield
             # A file that lies there needs no more than it has; what is of another size is replaced.
-            if _size(join(folder, path)) != size:
-                need += 1 + size // block - max(0, _size(join(folder, path + PART))) // block
+            if size_of(join(folder, path)) != size:
+                need += 1 + size // block - max(0, size_of(join(folder, path + PART))) // block
         free += self._blocks_of_others(folder, "", wanted, block)
         for path in folders:
             try:
@@ -297,19 +189,27 @@ class Slots:
             if is_folder:
                 freed += self._blocks_of_others(folder, path + "/", wanted, block)
             elif path not in wanted:
-                freed += _size(join(folder, path)) // block
+                freed += size_of(join(folder, path)) // block
         return freed
 
     def _forget(self, slot: int) -> None:
         """The record no longer offers a slot that is about to change."""
-        r = self._record
+        r = self._record.copy()
         if r.hashes[slot] == NO_HASH and not r.turns:
             return
         r.hashes[slot] = NO_HASH
         if r.turns:  # of a trial in that slot, which gets no further
             r.turns = 0
             r.outcome = bootslot.NO_HUB
+        try:
+            self._keep(r)
+        except OSError as e:
+            raise no_space(e)
+
+    def _keep(self, r: Record) -> None:
+        """Put a record in force; OSError: the one before still is."""
         self._copies.write(r.pack())
+        self._record = r
 
     def _clear(self, folder: str, prefix: str, wanted: set):
         """Generator: remove what is not wanted, and is no beginning of it."""
@@ -326,13 +226,13 @@ class Slots:
                 if any([w.startswith(path + "/") for w in wanted]):
                     yield from self._clear(folder, path + "/", wanted)
                 else:
-                    _remove(join(folder, path))
+                    remove(join(folder, path))
             elif path not in wanted and not (path.endswith(PART) and path[: -len(PART)] in wanted):
                 os.remove(join(folder, path))
 
     def _fill(self, source: "str | None", own: str, size: int, digest: bytes, buffer: bytearray):
         """Generator: copy a file of the running slot, or make an empty one."""
-        _remove(own + PART)
+        remove(own + PART)
         writer = Writer(own, size, digest)
         view = memoryview(buffer)
         writer.write(b"")
@@ -351,7 +251,7 @@ class Slots:
             with open(path, "wb") as f:
                 f.write(data)
         except OSError as e:
-            raise _no_space(e)
+            raise no_space(e)
 
     def writer(self, index: int) -> Writer:
         """Where to write the file `index` of the manifest; what is there already counts."""
@@ -360,7 +260,7 @@ class Slots:
 
     def restart_file(self, index: int) -> None:
         """Forget what is there of a file: it comes again from its beginning."""
-        _remove(join(self._folder(), self._begun().files[index][0]) + PART)
+        remove(join(self._folder(), self._begun().files[index][0]) + PART)
 
     def _begun(self) -> Manifest:
         if self._manifest is None:
@@ -374,16 +274,19 @@ class Slots:
         """
         manifest = self._begun()
         folder = self._folder()
-        for name in RESERVED:
-            _remove(join(folder, name))
-            os.rename(join(folder, name + PART), join(folder, name))
         self._manifest = None
+        try:
+            for name in RESERVED:
+                remove(join(folder, name))
+                os.rename(join(folder, name + PART), join(folder, name))
+        except OSError as e:
+            raise no_space(e)
         why, security = yield from bootslot.checking(folder, self._digest)
         if why or security != manifest.security_version:
             raise UpdateError("bad_hash", "slot %s: %s" % (self.target, why or "another security version"))
         if bootslot.sync:
             bootslot.sync()
-        r = self._record
+        r = self._record.copy()
         slot = SLOTS.index(self.target)
         r.active, r.previous = slot, SLOTS.index(self._name)
         r.trial = WAITING
@@ -391,7 +294,10 @@ class Slots:
         r.outcome = bootslot.NOTHING
         r.action = action_id
         r.hashes[slot] = self._digest
-        self._copies.write(r.pack())
+        try:
+            self._keep(r)
+        except OSError as e:
+            raise no_space(e)
 
     # --- the trial ------------------------------------------------------------------------------------
 
@@ -421,8 +327,7 @@ class Slots:
             r.trial = WAITING
         else:
             r.outcome = bootslot.NO_HUB
-        self._copies.write(r.pack())
-        self._record = r
+        self._keep(r)
         self._on_trial = self._on_trial and order.name != trial.KEEP
         return order.name in (trial.GIVE_UP, trial.TRY_AGAIN)
 
@@ -440,8 +345,8 @@ class Slots:
 
     def reported(self) -> None:
         """The outcome was told to whom it concerns."""
-        r = self._record
+        r = self._record.copy()
         if r.outcome != bootslot.NOTHING:
             r.outcome = bootslot.NOTHING
             r.action = 0
-            self._copies.write(r.pack())
+            self._keep(r)
