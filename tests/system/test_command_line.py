@@ -264,6 +264,8 @@ def test_plain_http_is_for_loopback_only(minerva: Run) -> None:
 def test_what_replaced_insecure_lan(minerva: Run, tmp_path: Path) -> None:
     (tmp_path / "minerva.toml").write_text("[server]\nhost = '0.0.0.0'\ninsecure_lan = true\n")
     one_line(minerva("hub"), 2, "minerva.toml", "server.insecure_lan", "is gone", "TLS")
+    (tmp_path / "minerva.toml").unlink()
+    one_line(minerva("hub", "--server-insecure-lan"), 2, "--server-insecure-lan is gone", "server.tls")
 
 
 def test_a_tls_port_in_use_is_one_line(minerva: Run) -> None:

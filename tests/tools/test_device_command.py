@@ -125,10 +125,6 @@ def test_an_encrypted_address_takes_the_authority_to_trust(minerva: Minerva, tmp
         (["--url", "ws://192.168.1.5:8484/link"], ["url is 'ws://192.168.1.5:8484/link'", "beyond loopback"]),
         (["--url", "wss://hub.local/link"], ["ca is empty", "--ca FILE"]),
         (["--url", "wss://hub.local/link", "--ca", "none.pem"], ["--ca none.pem", "cannot be read"]),
-        (
-            ["--server-host", "192.168.1.5", "--server-insecure-lan"],
-            ["ws://192.168.1.5:8484", "beyond loopback"],
-        ),
     ],
 )
 def test_settings_that_no_device_can_use_register_nothing(

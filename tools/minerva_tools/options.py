@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from minerva_hub.config.fields import Setting, settings
-from minerva_hub.config.loader import Loaded, find_file, load
+from minerva_hub.config.loader import REMOVED, Loaded, find_file, load
 
 _Command = Callable[..., None]
 _Option = inspect.Parameter.KEYWORD_ONLY
@@ -21,6 +21,7 @@ def with_settings(*sections: str) -> Callable[[_Command], _Command]:
 
     The command's own parameter `loaded` gets the settings of file, environment and these options.
     """
+    removed = {key.replace(".", "_"): key for key in REMOVED}  # told what to do instead, in no help
     chosen = {_parameter(s): s for s in settings().values() if not sections or s.section in sections}
 
     def decorate(command: _Command) -> _Command:
@@ -29,11 +30,13 @@ def with_settings(*sections: str) -> Callable[[_Command], _Command]:
         def run(*args: Any, **given: Any) -> None:
             path: Path | None = given.pop("config_file")
             flags = {setting.key: given.pop(name) for name, setting in chosen.items()}
+            flags |= {key: given.pop(name) or None for name, key in removed.items()}
             loaded = load(path or find_file(os.environ), os.environ, flags)
             command(*args, **given, loaded=loaded)
 
         parameters = [p for p in own.parameters.values() if p.name != "loaded"]
         parameters += [_config_file(), *(_option(name, setting) for name, setting in chosen.items())]
+        parameters += [_gone(name) for name in removed]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
         run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -66,6 +69,11 @@ def _option(name: str, setting: Setting) -> inspect.Parameter:
     )
     kind = bool | None if setting.is_flag else str | None
     return inspect.Parameter(name, _Option, default=None, annotation=Annotated[kind, option])
+
+
+def _gone(name: str) -> inspect.Parameter:
+    option = typer.Option(f"--{name.replace('_', '-')}", hidden=True)
+    return inspect.Parameter(name, _Option, default=False, annotation=Annotated[bool, option])
 
 
 def _metavar(setting: Setting) -> str:

@@ -147,6 +147,8 @@ def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[Setting, str]]:
 
 def _from_flags(flags: Mapping[str, Any]) -> Iterable[tuple[Setting, Any]]:
     for key, value in flags.items():
+        if key in REMOVED and value is None:
+            continue
         if key in REMOVED:
             raise ConfigError(f"--{key.replace('.', '-').replace('_', '-')} is gone: {REMOVED[key]}")
         if key not in settings():
