@@ -269,6 +269,8 @@ async def test_a_planned_action_is_nobodys_yet(server: UpdateServer) -> None:
     planned = next(one for one in found if one.state == "planned")
     assert (await server.ask(planned.device, f"/deploymentBase/{planned.id}")).status == 404
     assert await server.say(planned.device, planned.id, "closed", "success") == 404
+    path = f"/softwaremodules/{rollout.release}/artifacts/files.bin"
+    assert (await server.ask(planned.device, path)).status == 404
 
 
 async def test_answers_are_small(server: UpdateServer) -> None:

@@ -12,6 +12,8 @@ from minerva_hub.app import Hub
 from minerva_hub.events import DeviceInfo
 from minerva_hub.rollouts import Plan, Target
 
+FIRMWARE = {"name": "minerva", "version": "0.1.0", "variant": "micropython", "board": "virtual"}
+
 Connect = Callable[..., Awaitable[LinkPeer]]
 
 
@@ -32,15 +34,15 @@ async def test_a_device_hears_of_a_rollout_when_it_begins_and_when_it_links(
 ) -> None:
     here, connect = hub[0], peer
     linked = await connect()
-    assert (await linked.hello())["type"] == "welcome"
+    assert (await linked.hello(firmware=FIRMWARE))["type"] == "welcome"
     id_ = await rolled_out(here)
     assert await linked.hear("update") == {"type": "update", "action": "check"}
     again = await connect()
-    await again.hello()
+    await again.hello(firmware=FIRMWARE)
     assert await again.hear("update") == {"type": "update", "action": "check"}
     await here.rollouts.change(id_, "stop")
     third = await connect()
-    await third.hello()
+    await third.hello(firmware=FIRMWARE)
     await third.say(health(n=1))
     assert (await third.hear("update", "ack"))["type"] == "ack"  # there is nothing for it any more
 
@@ -54,7 +56,7 @@ def health(**fields: Any) -> dict[str, Any]:
 
 async def test_what_a_device_says_of_its_update_is_shown(hub: tuple[Hub, str], peer: Connect) -> None:
     linked = await peer()
-    await linked.hello()
+    await linked.hello(firmware=FIRMWARE)
     await until(lambda: info(hub[0]).version == "0.1.0")
     await linked.say({"type": "update", "state": "downloading", "version": "0.2.0", "progress": 40})
     await until(lambda: info(hub[0]).update is not None)

@@ -251,9 +251,12 @@ async def test_a_device_that_links_later_is_told_to_ask(server: UpdateServer) ->
     rollout = await server.start(await server.add_release(), canary_count=1)
     (canary,) = await of_stage(server, rollout.id, 0)
     other = next(id_ for id_ in HOUSE if id_ != canary)
-    async with campaigns(server.rollouts):
-        idle, peer = link(server, other), link(server, canary)
-        await until(_now(lambda: peer.heard), bool)
+    with server.bus.subscribe() as events:
+        async with campaigns(server.rollouts), asyncio.timeout(10):
+            while not isinstance(await anext(events), RolloutChanged):
+                pass  # until it is under way
+            idle, peer = link(server, other), link(server, canary)
+            await until(_now(lambda: peer.heard), bool)
     assert peer.heard == [{"type": "update", "action": "check"}] and not idle.heard
 
 

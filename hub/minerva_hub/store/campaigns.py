@@ -86,15 +86,8 @@ def add_rollout(conn: sqlite3.Connection, new: NewRollout, now_ms: int) -> int:
 
 
 def _open_stage(conn: sqlite3.Connection, id_: int, stage: int, now_ms: int) -> None:
-    """Offer the release to the devices of a stage; of two rollouts the newer one has a device."""
+    """Offer the release to the devices of a stage, and take from them what older rollouts have for them."""
     conn.execute("UPDATE rollouts SET stage = ?, changed_ms = ? WHERE id = ?", (stage, now_ms, id_))
-    conn.execute(
-        """UPDATE actions SET state = 'canceled', detail = ?3, changed_ms = ?4
-        WHERE rollout_id = ?1 AND stage = ?2 AND state = 'planned' AND EXISTS (
-            SELECT 1 FROM actions AS newer WHERE newer.device = actions.device AND newer.rollout_id > ?1
-            AND newer.state NOT IN ('planned', 'canceled'))""",
-        (id_, stage, SUPERSEDED, now_ms),
-    )
     conn.execute(
         """UPDATE actions SET detail = ?3, changed_ms = ?4,
             state = CASE WHEN state IN ('running', 'canceling') THEN 'canceling' ELSE 'canceled' END
