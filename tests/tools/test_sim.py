@@ -122,7 +122,10 @@ def test_a_file_that_is_no_recording_is_refused(sim: Interpreter, tmp_path: Path
     [
         ({"board": "devkitc1_inmp441"}, "board is 'devkitc1_inmp441'; minerva-sim is the board 'virtual'"),
         ({"url": "ws://10.0.0.1/link"}, "wss:// beyond loopback"),
-        ({"url": "wss://hub/link", "ca": "-----BEGIN CERTIFICATE-----", "server_name": "h"}, "has no TLS"),
+        (
+            {"url": "wss://hub/link", "ca": "-----BEGIN CERTIFICATE-----", "server_name": "h"},
+            "ca is not a PEM certificate",
+        ),
         ({"gain_db": 49}, "gain_db is 49"),
         ({"colour": "red"}, "unknown key"),
     ],

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use minerva_device::settings::{self, Scheme, Settings};
+use minerva_device::settings::{self, Settings};
 use minerva_device::{Device, Identity};
 use mio::{Events, Poll, Token, Waker};
 
@@ -19,6 +19,7 @@ use crate::microphone::{self, Room, SimMicrophone};
 use crate::network::SimNetwork;
 use crate::options::{Options, Source};
 use crate::state::StateFile;
+use crate::tls::{Authorities, Trust};
 
 /// A ring of 120 s of ADPCM, as the MicroPython application takes without a bound on its memory.
 const RING_BYTES: usize = 1 << 20;
@@ -63,7 +64,7 @@ impl Fleet {
             .map_err(|e| format!("the system gives no waker: {e}"))?;
         let clock = SimClock::new(options.speed, options.boot_ms);
         let mut units = Vec::with_capacity(all.len());
-        for (number, settings) in all.iter().enumerate() {
+        for (number, (settings, trust)) in all.iter().enumerate() {
             let alone = matches!(options.source, Source::One(_));
             let begin = if options.spread {
                 recording.len() * number / all.len()
@@ -110,13 +111,7 @@ impl Fleet {
                 },
                 device,
                 microphone: SimMicrophone::new(clock, room),
-                network: SimNetwork::new(
-                    registry,
-                    Token(number),
-                    &settings.host,
-                    settings.port,
-                    settings.wifi.is_some(),
-                ),
+                network: SimNetwork::new(registry, Token(number), settings, trust.clone()),
                 state: StateFile::open(options.folder.join(file)),
                 pressed: None,
                 due: Instant::now(),
@@ -271,11 +266,14 @@ fn random() -> u64 {
     }
 }
 
-fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
+/// Each device's settings and, by TLS, whom it trusts.
+fn read_settings(source: &Source) -> Result<Vec<(Settings, Option<Trust>)>, String> {
+    let mut authorities = Authorities::default();
     match source {
         Source::One(path) => {
             let text = read(path, settings::MAX_BYTES as u64 + 1)?;
-            let one = check(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+            let one =
+                check(&text, &mut authorities).map_err(|e| format!("{}: {e}", path.display()))?;
             Ok(vec![one])
         }
         Source::Fleet(path) => {
@@ -292,7 +290,8 @@ fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
                 .filter(|(_, line)| !line.trim_ascii().is_empty());
             let all = lines
                 .map(|(n, line)| {
-                    check(line).map_err(|e| format!("{}, line {}: {e}", path.display(), n + 1))
+                    check(line, &mut authorities)
+                        .map_err(|e| format!("{}, line {}: {e}", path.display(), n + 1))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             if all.is_empty() || all.len() > MAX_DEVICES {
@@ -303,9 +302,12 @@ fn read_settings(source: &Source) -> Result<Vec<Settings>, String> {
                 ));
             }
             let mut known = HashSet::new();
-            match all.iter().find(|one| !known.insert(one.device.as_str())) {
+            match all
+                .iter()
+                .find(|(one, _)| !known.insert(one.device.as_str()))
+            {
                 // They would share what survives a restart, and the hub would end one for the other.
-                Some(twice) => Err(format!(
+                Some((twice, _)) => Err(format!(
                     "{}: device {} stands in it twice",
                     path.display(),
                     twice.device
@@ -327,7 +329,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 }
 
 /// One device's settings; an error without the name of the file, which the caller knows.
-fn check(text: &[u8]) -> Result<Settings, String> {
+fn check(text: &[u8], authorities: &mut Authorities) -> Result<(Settings, Option<Trust>), String> {
     let settings = settings::parse(text).map_err(|e| e.why().to_string())?;
     if settings.board != "virtual" {
         return Err(format!(
@@ -335,13 +337,8 @@ fn check(text: &[u8]) -> Result<Settings, String> {
             settings.board
         ));
     }
-    if settings.scheme == Scheme::Tls {
-        return Err(format!(
-            "url is wss://{}:{}…; minerva-sim has no TLS, it reaches hubs on this machine by ws://",
-            settings.host, settings.port
-        ));
-    }
-    Ok(settings)
+    let trust = authorities.trust(&settings)?;
+    Ok((settings, trust))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod microphone;
 mod network;
 mod options;
 mod state;
+mod tls;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

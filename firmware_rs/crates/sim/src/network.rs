@@ -1,16 +1,21 @@
 //! The device's transport: a socket that never waits, behind a Wi-Fi that may be taken away.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use minerva_device::ports::{Line, Transport};
+use minerva_device::settings::Settings;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+
+use crate::tls::{Secured, Trust};
 
 /// As the device application has it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// The device application gives TLS and WebSocket together 15 s.
+const TLS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the last words of a connection that is closed may take to leave.
 const LINGER: Duration = Duration::from_secs(1);
 /// What a good Wi-Fi is heard with.
@@ -21,7 +26,61 @@ enum State {
     Closed(&'static str),
     Joining(Instant),
     Connecting(TcpStream, Instant),
-    Open(TcpStream),
+    Securing(Box<Secured>, Instant),
+    Open(Channel),
+}
+
+/// An open connection; what cannot be done now is `WouldBlock`.
+#[derive(Debug)]
+enum Channel {
+    Plain(TcpStream),
+    Secure(Box<Secured>),
+}
+
+impl Channel {
+    /// Hand the system what was taken and waits here.
+    fn push(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Secure(secured) => secured.push(),
+        }
+    }
+
+    /// The last words are taken: nothing more comes from here.
+    fn say_goodbye(&mut self) {
+        if let Self::Secure(secured) = self {
+            secured.say_goodbye();
+        }
+    }
+
+    fn socket(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Secure(secured) => secured.socket(),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Secure(secured) => secured.write(bytes),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Secure(secured) => secured.read(buffer),
+        }
+    }
+}
+
+/// A connection that was closed here, until the hub has its last words or their time is over.
+#[derive(Debug)]
+struct Leaving {
+    channel: Channel,
+    since: Instant,
+    said: bool,
 }
 
 /// One device's way to the hub.
@@ -31,23 +90,53 @@ pub struct SimNetwork {
     token: Token,
     host: String,
     port: u16,
-    wifi: Option<bool>, // None: a cable
+    trust: Option<Trust>, // None: without TLS
+    wifi: Option<bool>,   // None: a cable
     flows: bool,
     state: State,
-    leaving: Option<(TcpStream, Instant)>,
+    leaving: Option<Leaving>,
     readable: bool,
     writable: bool,
 }
 
+impl Leaving {
+    /// Go on; whether nothing is left to wait for.
+    fn is_gone(&mut self) -> bool {
+        if !self.said {
+            match self.channel.push() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return false,
+                Err(_) => return true,
+                // With unread bytes a plain close would make the system throw away what was just sent.
+                Ok(()) if self.channel.socket().shutdown(Shutdown::Write).is_err() => return true,
+                Ok(()) => self.said = true,
+            }
+        }
+        loop {
+            match self.channel.socket().read(&mut [0; 512]) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return e.kind() != ErrorKind::WouldBlock,
+            }
+        }
+    }
+}
+
 impl SimNetwork {
-    /// To `host` and `port`; `wifi` when the settings name one. Events of `token` go to [`ready`](Self::ready).
-    pub fn new(registry: Registry, token: Token, host: &str, port: u16, wifi: bool) -> Self {
+    /// Where the settings say, by TLS with a `trust`. Events of `token` go to [`ready`](Self::ready).
+    pub fn new(
+        registry: Registry,
+        token: Token,
+        settings: &Settings,
+        trust: Option<Trust>,
+    ) -> Self {
         Self {
             registry,
             token,
-            host: host.to_string(),
-            port,
-            wifi: wifi.then_some(true),
+            host: settings.host.to_string(),
+            port: settings.port,
+            trust,
+            wifi: settings.wifi.is_some().then_some(true),
             flows: true,
             state: State::Closed("not yet tried"),
             leaving: None,
@@ -105,30 +194,56 @@ impl SimNetwork {
             }
             State::Connecting(stream, since) => match stream.take_error() {
                 Ok(Some(_)) | Err(_) => State::Closed("nobody listens"),
-                Ok(None) if self.writable && stream.peer_addr().is_ok() => State::Open(stream),
+                Ok(None) if self.writable && stream.peer_addr().is_ok() => self.connected(stream),
                 Ok(None) if since.elapsed() > CONNECT_TIMEOUT => {
                     State::Closed("no answer within 10 s")
                 }
                 Ok(None) => State::Connecting(stream, since),
             },
+            State::Securing(secured, since) => self.secure(secured, since),
+            State::Open(mut channel) => match channel.push() {
+                Err(e) if e.kind() != ErrorKind::WouldBlock => State::Closed("connection lost"),
+                pushed => {
+                    self.writable &= pushed.is_ok();
+                    State::Open(channel)
+                }
+            },
             other => other,
         };
     }
 
+    /// TCP is there.
+    fn connected(&mut self, stream: TcpStream) -> State {
+        match &self.trust {
+            None => State::Open(Channel::Plain(stream)),
+            Some(trust) => match Secured::new(stream, trust) {
+                Ok(secured) => self.secure(Box::new(secured), Instant::now()),
+                Err(why) => State::Closed(why),
+            },
+        }
+    }
+
+    /// As far as TLS comes now.
+    fn secure(&mut self, mut secured: Box<Secured>, since: Instant) -> State {
+        match secured.shake() {
+            Ok(true) => {
+                self.readable = true; // something may have come and been decrypted already
+                State::Open(Channel::Secure(secured))
+            }
+            Ok(false) if since.elapsed() > TLS_TIMEOUT => {
+                State::Closed("no TLS handshake within 15 s")
+            }
+            Ok(false) => State::Securing(secured, since),
+            Err(why) => State::Closed(why),
+        }
+    }
+
     /// Give back the socket of an ended connection, when the hub has its last words or their time is over.
     fn let_go(&mut self) {
-        let Some((stream, since)) = &mut self.leaving else {
+        let Some(leaving) = &mut self.leaving else {
             return;
         };
-        let gone = loop {
-            match stream.read(&mut [0; 512]) {
-                Ok(0) => break true,
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => break e.kind() != ErrorKind::WouldBlock,
-            }
-        };
-        if gone || since.elapsed() > LINGER {
+        if leaving.since.elapsed() > LINGER || leaving.is_gone() {
             self.leaving = None;
         }
     }
@@ -154,20 +269,20 @@ impl Transport for SimNetwork {
         self.advance();
         match self.state {
             State::Closed(why) => Line::Closed(why),
-            State::Joining(_) | State::Connecting(..) => Line::Opening,
+            State::Joining(_) | State::Connecting(..) | State::Securing(..) => Line::Opening,
             State::Open(_) => Line::Open,
         }
     }
 
     fn send(&mut self, bytes: &[u8]) -> usize {
-        let State::Open(stream) = &mut self.state else {
+        let State::Open(channel) = &mut self.state else {
             return 0;
         };
         if !self.flows || !self.writable || bytes.is_empty() {
             return 0;
         }
         loop {
-            match stream.write(bytes) {
+            match channel.write(bytes) {
                 Ok(sent) => return sent,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -183,14 +298,14 @@ impl Transport for SimNetwork {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> usize {
-        let State::Open(stream) = &mut self.state else {
+        let State::Open(channel) = &mut self.state else {
             return 0;
         };
         if !self.readable || buffer.is_empty() {
             return 0;
         }
         loop {
-            match stream.read(buffer) {
+            match channel.read(buffer) {
                 Ok(0) => self.lost("the hub closed the connection"),
                 Ok(received) => return received,
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
@@ -203,11 +318,15 @@ impl Transport for SimNetwork {
 
     fn close(&mut self) {
         let state = std::mem::replace(&mut self.state, State::Closed("closed here"));
-        if let State::Open(stream) = state {
-            // With unread bytes a plain close would make the system throw away what was just sent.
-            if stream.shutdown(Shutdown::Write).is_ok() {
-                self.leaving = Some((stream, Instant::now()));
-            }
+        if let State::Open(mut channel) = state {
+            channel.say_goodbye();
+            let since = Instant::now();
+            self.leaving = Some(Leaving {
+                channel,
+                since,
+                said: false,
+            });
+            self.let_go();
         }
     }
 
