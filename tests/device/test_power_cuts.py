@@ -55,7 +55,7 @@ FAULTS = {
         11,
         [
             (
-                "minerva/slots.py",
+                "minerva/slot_files.py",
                 "            self._hash.update(view[:n])\n            have",
                 "            have",
             )
