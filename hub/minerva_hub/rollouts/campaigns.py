@@ -53,18 +53,25 @@ class Rollouts:
 
     async def run(self) -> None:
         """Go on with the campaigns, tell of them, and wake devices, until cancelled."""
-        for id_, state in (await self._updates.latest()).items():
-            self._devices.updating(id_, state)
-        await self._advance()
-        self._woken.update(device.id for device in self._devices.devices() if device.online)
+        begun = False
         while True:
             try:
+                if not begun:
+                    await self._begin()
+                    begun = True
                 await self._round()
             except StoreError:
                 _log.exception("the rollouts could not be read; that is tried again in %g s", TICK_S)
             await asyncio.sleep(TELL_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TICK_S)
+
+    async def _begin(self) -> None:
+        """Take up what another run of the hub left, and what happened before this one."""
+        for id_, state in (await self._updates.latest()).items():
+            self._devices.updating(id_, state)
+        await self._advance()
+        self._woken.update(device.id for device in self._devices.devices() if device.online)
 
     async def _round(self) -> None:
         ticked = not self._wake.is_set()
