@@ -117,6 +117,14 @@ def test_power_may_fail_at_any_write(server: Path, scenario: str, arch: str) -> 
     assert min(counts.before, counts.torn, counts.twice) > 0
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_power_may_fail_on_fat(server: Path, scenario: str) -> None:
+    outcome = run_scenario(micropython("native"), server, scenario, file_system="fat", stride=STRIDE, first=1)
+    assert not outcome.told
+    assert (outcome.counts.bricked, outcome.counts.unverified) == (0, 0)
+    assert outcome.counts.points > 0
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_simulation_sees(server: Path, tmp_path: Path, fault: str) -> None:
     scenario, stride, changes = FAULTS[fault]

@@ -1,7 +1,8 @@
 """Cuts power at every write of an update, under the real MicroPython: releases, runs, and what they counted.
 
-The device's code runs unchanged on littlefs over a flash in memory. After each cut the device is switched on
-again; what it then runs is judged, and it must get to the end of what it was about.
+The device's code runs unchanged on littlefs over a NOR flash in memory, and on FAT over a disk. After each
+cut the device is switched on again; what it then runs is judged, and it must get to the end of what it was
+about.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +25,7 @@ from minerva_hub.errors import MinervaError
 from minerva_tools.virtual import Interpreter, device_folder
 
 SCRIPTS: Final = Path(__file__).parent / "data" / "powercut"
+FileSystem = Literal["littlefs", "fat"]
 SCENARIOS: Final = ("first", "update", "resumed", "rollback", "alone", "rotation", "deploy")
 KINDS: Final[Mapping[str, str]] = {
     "before": "nothing of the write was done",
@@ -55,6 +57,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One scenario under one interpreter; `told` are the first failures."""
 
     scenario: str
+    file_system: FileSystem
     counts: Counts
     told: tuple[str, ...]
     interpreter: str = ""
@@ -175,6 +178,7 @@ def run_scenario(
     server: Path,
     scenario: str,
     *,
+    file_system: FileSystem = "littlefs",
     stride: int = 1,
     first: int = 0,
     twice: int = 0,
@@ -192,6 +196,7 @@ def run_scenario(
             str(SCRIPTS / "cut_run.py"),
             str(server),
             scenario,
+            file_system,
             *(str(n) for n in (stride, first, twice)),
             *(["once"] if once else []),
         ],
@@ -209,13 +214,17 @@ def run_scenario(
 def run_all(
     interpreters: Sequence[Interpreter], *, stride: int = 1, twice: int = 0, jobs: int = 2
 ) -> list[Outcome]:
-    """All scenarios under all interpreters, `jobs` processes at a time."""
+    """All scenarios, on littlefs under all interpreters, on FAT under the first; `jobs` at a time."""
     with tempfile.TemporaryDirectory(prefix="minerva-powercut-") as folder, ThreadPoolExecutor(jobs) as pool:
         server = Path(folder)
         write_server(server)
+        places: list[tuple[FileSystem, Interpreter]] = [("littlefs", one) for one in interpreters]
+        places += [("fat", one) for one in interpreters[:1]]
         futures = [
-            pool.submit(run_scenario, interpreter, server, scenario, stride=stride, twice=twice)
+            pool.submit(
+                run_scenario, one, server, scenario, file_system=file_system, stride=stride, twice=twice
+            )
             for scenario in SCENARIOS
-            for interpreter in interpreters
+            for file_system, one in places
         ]
         return [future.result() for future in futures]

@@ -7,16 +7,17 @@ The judge reads the flash by itself: it does not ask the code it judges.
 
 import hashlib
 import os
+import sys
 
 import bootslot
 import vfs
 from minerva import ed25519, keyset, manifest
 from minerva.slots import KeyStore, Slots
 
-from cut_flash import Flash
+from cut_flash import Disk, Flash
 
 ROOT = "/f"
-BLOCKS = 96
+FILE_SYSTEMS = {"littlefs": (vfs.VfsLfs2, Flash, 96), "fat": (vfs.VfsFat, Disk, 768)}  # 384 kB
 _MTU = 1000  # bytes that come at a time
 
 bootslot.print = lambda *words: None
@@ -64,6 +65,7 @@ def put(path, data):
 
 
 _verified = {}
+_path = list(sys.path)  # a start begins with what it was
 
 
 def verify(public, message, signature):
@@ -74,13 +76,14 @@ def verify(public, message, signature):
     return _verified[key]
 
 
-def mount(blocks, fresh=False):
-    """Put the flash into a device; Bricked when it holds no file system."""
-    flash = Flash(blocks)
-    if fresh:
-        vfs.VfsLfs2.mkfs(flash)
+def mount(file_system, blocks=None):
+    """Put the flash (None: a new one) into a device; Bricked when it holds no file system."""
+    kind, device, size = FILE_SYSTEMS[file_system]
+    flash = device(size if blocks is None else blocks)
+    if blocks is None:
+        kind.mkfs(flash)
     try:
-        vfs.mount(vfs.VfsLfs2(flash), ROOT)
+        vfs.mount(kind(flash), ROOT)
     except OSError as e:
         raise Bricked("the file system cannot be mounted: %s" % e)
     return flash
@@ -103,6 +106,7 @@ def everything(folder, prefix=""):
 
 def power_on(world):
     """Start it as boot.py does, and judge what was chosen; the Slots that its application gets."""
+    sys.path[:] = _path
     try:
         chosen = bootslot.boot(ROOT)
     except Exception as e:

@@ -1,4 +1,4 @@
-"""Runs under MicroPython: a NOR flash in memory, and the images that power cuts leave of it.
+"""Runs under MicroPython: a NOR flash or a disk in memory, and the images that power cuts leave of it.
 
 Erased bytes are 0xFF, programming clears bits, erasing takes a block. A journal keeps, for every operation,
 the flash as it was before: blocks are replaced, never changed, so that this costs a list of references.
@@ -10,7 +10,7 @@ the flash as it was before: blocks are replaced, never changed, so that this cos
 BLOCK = 4096  # as an ESP32's
 _COUNT, _SIZE, _ERASE = 4, 5, 6  # ioctl's requests
 _ERASED = b"\xff" * BLOCK
-PROGRAM, ERASE, SYNC = range(3)
+PROGRAM, ERASE, REPLACE = range(3)
 KINDS = ("before", "torn", "garbled")
 
 
@@ -22,7 +22,7 @@ class Flash:
         self.journal = None  # [(operation, block, offset, data, the blocks before)]
 
     def readblocks(self, n, buf, off=0):
-        buf[:] = memoryview(self.blocks[n])[off : off + len(buf)]
+        buf[:] = self.blocks[n][off : off + len(buf)]  # thousands of these in a run: no memoryview
 
     def writeblocks(self, n, buf, off=0):
         data = bytes(buf)
@@ -47,6 +47,31 @@ class Flash:
             self.journal.append((operation, n, off, data, list(self.blocks)))
 
 
+class Disk:
+    """The same with sectors of 512 bytes that are replaced, for FAT."""
+
+    BLOCK = 512
+
+    def __init__(self, blocks):
+        self.blocks = [bytes(self.BLOCK)] * blocks if isinstance(blocks, int) else list(blocks)
+        self.journal = None
+
+    def readblocks(self, n, buf, off=0):
+        for at in range(0, len(buf), self.BLOCK):
+            buf[at : at + self.BLOCK] = self.blocks[n + at // self.BLOCK]
+
+    def writeblocks(self, n, buf, off=0):
+        for at in range(0, len(buf), self.BLOCK):
+            data = bytes(buf[at : at + self.BLOCK])
+            if self.journal is not None:
+                self.journal.append((REPLACE, n, 0, data, list(self.blocks)))
+            self.blocks[n] = data
+            n += 1
+
+    def ioctl(self, request, n):
+        return {_COUNT: len(self.blocks), _SIZE: self.BLOCK}.get(request, 0)
+
+
 class Noise:
     """A fixed sequence of bytes."""
 
@@ -66,13 +91,17 @@ class Noise:
 def image(entry, kind, noise):
     """The blocks that a cut in a journal's operation leaves; None where the kind makes no difference.
 
-    before: nothing was done. torn: the first half was. garbled: of the rest, some bits.
+    before: nothing was done. torn: the first half was. garbled: of the rest, some bits (of a NOR flash).
     """
     operation, n, off, data, blocks = entry
     if kind == 0:
         return blocks
     old = blocks[n]
-    if operation == ERASE:
+    if operation == REPLACE:
+        if kind == 2 or old == data:
+            return None
+        block = data[: len(data) // 2] + old[len(data) // 2 :]
+    elif operation == ERASE:
         if old == _ERASED:
             return None
         half = BLOCK // 2

@@ -1,10 +1,10 @@
 """Runs under MicroPython: cuts power at every operation of a scenario, or at some; prints one JSON object.
 
-    cut_run.py SERVER SCENARIO STRIDE FIRST TWICE [once]
+    cut_run.py SERVER SCENARIO FILE_SYSTEM STRIDE FIRST TWICE [once]
 
-SERVER is a folder of releases. Of the cut points in their order it takes FIRST and every STRIDE-th from
-there; at every TWICE-th of those it cuts again while the device recovers (0: never). With `once` it ends at
-the first failure.
+SERVER is a folder of releases, FILE_SYSTEM littlefs or fat. Of the cut points in their order it takes FIRST
+and every STRIDE-th from there; at every TWICE-th of those it cuts again while the device recovers (0: never).
+With `once` it ends at the first failure.
 """
 
 # mypy: ignore-errors
@@ -15,7 +15,7 @@ import os
 import sys
 
 import cut_scenarios
-from cut_device import BLOCKS, Bricked, Bundle, Unverified, get, mount, power_on, unmount
+from cut_device import Bricked, Bundle, Unverified, get, mount, power_on, unmount
 from cut_flash import KINDS, Noise, image
 
 MAX_STARTS = 12  # after a cut; a trial without a hub takes eight
@@ -26,7 +26,8 @@ AGAIN = 3  # second cuts in one recovery
 class Run:
     """One scenario and the counts of what became of the device."""
 
-    def __init__(self, server, name):
+    def __init__(self, server, name, file_system):
+        self.file_system = file_system
         self.make = lambda: cut_scenarios.ALL[name](server)
         self.noise = Noise(len(name))
         self.counts = {"points": 0, "twice": 0, "bricked": 0, "unverified": 0, "operations": 0}
@@ -36,7 +37,7 @@ class Run:
     def record(self):
         """The journal of an undisturbed run."""
         world = self.make()
-        flash = mount(BLOCKS, fresh=True)
+        flash = mount(self.file_system)
         world.prepare()
         unmount()
         self.base = flash.blocks
@@ -45,7 +46,7 @@ class Run:
     def live(self, blocks, journal=False):
         """Switch on, and go on until all is done; the journal. Bricked or Unverified when that fails."""
         world = self.make()
-        flash = mount(blocks)
+        flash = mount(self.file_system, blocks)
         try:
             if journal:
                 flash.journal = []
@@ -88,11 +89,11 @@ class Run:
             self.told.append("%s: %s: %s" % (what, where, repr(e)))
 
 
-def main(folder, name, stride, first, twice, once):
+def main(folder, name, file_system, stride, first, twice, once):
     server = {n: Bundle(folder + "/" + n) for n in os.listdir(folder) if not n.startswith("keys")}
     for n in ("keys", "keys3"):
         server[n] = get("%s/%s.json" % (folder, n))
-    run = Run(server, name)
+    run = Run(server, name, file_system)
     journal = run.judged("without a cut", run.record) or []
     run.counts["operations"] = len(journal)
     taken = 0
@@ -103,7 +104,7 @@ def main(folder, name, stride, first, twice, once):
         taken += 1
         run.cut("cut at %d %s" % (k, KINDS[kind]), journal[k], kind, bool(twice and taken % twice == 0))
     gc.collect()
-    print(json.dumps({"scenario": name, "counts": run.counts, "told": run.told}))
+    print(json.dumps({"scenario": name, "file_system": file_system, "counts": run.counts, "told": run.told}))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]), "once" in sys.argv)
+main(*sys.argv[1:4], *[int(n) for n in sys.argv[4:7]], once="once" in sys.argv)
