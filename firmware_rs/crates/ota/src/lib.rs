@@ -20,9 +20,15 @@
 )]
 
 pub mod error;
+pub mod flash;
+pub mod gate;
 pub mod keyset;
 pub mod manifest;
+pub mod record;
+pub mod select;
 pub mod sign;
+pub mod slots;
+pub mod stored;
 
 mod fixed;
 

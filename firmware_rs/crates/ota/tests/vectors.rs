@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use minerva_ota::Code;
+use minerva_ota::gate::{self, Facts, Order, Verdict, Why};
 use minerva_ota::keyset::{self, KeySet};
 use minerva_ota::manifest::{Manifest, Target, Variant};
+use minerva_ota::record::{self, Outcome, Place, Record, Trial};
 use minerva_ota::sign::verify;
 use serde_json::Value;
 
@@ -118,6 +120,96 @@ fn manifests() {
                 assert_eq!(Value::from(offsets), vector["offsets"], "{name}");
             }
         }
+    }
+}
+
+#[test]
+fn gate() {
+    for vector in section("gate", 100) {
+        let name = &vector["name"];
+        let told = &vector["facts"];
+        let facts = Facts {
+            welcomed: told["welcomed"].as_bool().unwrap(),
+            health_acked: told["health_acked"].as_bool().unwrap(),
+            microphone: match text(told, "microphone") {
+                "waiting" => Verdict::Waiting,
+                "passed" => Verdict::Passed,
+                _ => Verdict::Failed,
+            },
+            muted: told["muted"].as_bool().unwrap(),
+            uptime_ms: told["uptime_ms"].as_u64().unwrap(),
+        };
+        let turns = u8::try_from(number(&vector, "turns")).unwrap();
+        let order = gate::decide(vector["on_trial"].as_bool().unwrap(), turns, &facts);
+        let said = match order {
+            Order::Wait => ("wait", ""),
+            Order::Keep => ("keep", ""),
+            Order::GiveUp(Why::NoWelcome) => ("give_up", "no_welcome"),
+            Order::GiveUp(Why::NoHealth) => ("give_up", "no_health"),
+            Order::GiveUp(Why::Deaf) => ("give_up", "deaf"),
+            Order::TryAgain => ("try_again", ""),
+            Order::Blame => ("blame", ""),
+        };
+        assert_eq!(
+            said,
+            (text(&vector, "order"), text(&vector, "why")),
+            "{name}"
+        );
+        let after = gate::turns_after(order, turns, &facts);
+        assert_eq!(u32::from(after), number(&vector, "turns_after"), "{name}");
+    }
+}
+
+#[test]
+fn records() {
+    for vector in section("records", 30) {
+        let name = &vector["name"];
+        let mut copies = [None; 2];
+        let mut cut = false; // a copy of another length is one that is not whole
+        for (copy, given) in copies.iter_mut().zip(vector["copies"].as_array().unwrap()) {
+            let bytes = given.as_str().map(unhex);
+            let whole = bytes.as_ref().is_none_or(|b| b.len() == record::BYTES);
+            cut |= !whole;
+            *copy = bytes.map(|b| b.try_into().unwrap_or([0; record::BYTES]));
+        }
+        let (found, lost) = Record::of(&copies);
+        assert_eq!(lost, vector["lost"].as_bool().unwrap(), "{name} {cut}");
+        let Some(found) = found else {
+            assert!(vector["record"].is_null(), "{name}");
+            continue;
+        };
+        let want = &vector["record"];
+        let place = |name: &str| match text(want, name) {
+            "a" => Place::A,
+            "b" => Place::B,
+            "dev" => Place::Dev,
+            _ => Place::Main,
+        };
+        assert_eq!(
+            (found.active, found.previous),
+            (place("active"), place("previous")),
+            "{name}"
+        );
+        let trial = match text(want, "trial") {
+            "none" => Trial::None,
+            "waiting" => Trial::Waiting,
+            _ => Trial::Running,
+        };
+        assert_eq!(
+            (found.trial, u32::from(found.turns)),
+            (trial, number(want, "turns")),
+            "{name}"
+        );
+        assert_eq!(u32::from(found.flags), number(want, "flags"), "{name}");
+        assert_eq!(found.action, want["action"].as_u64().unwrap(), "{name}");
+        assert_eq!(found.floor, number(want, "floor"), "{name}");
+        assert_eq!(
+            found.outcome == Outcome::Nothing,
+            number(want, "outcome") == 0,
+            "{name}"
+        );
+        let hashes: Vec<_> = found.hashes.iter().map(|hash| hex(hash)).collect();
+        assert_eq!(Value::from(hashes), want["hashes"], "{name}");
     }
 }
 
