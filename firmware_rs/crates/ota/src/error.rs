@@ -120,3 +120,46 @@ impl<const N: usize> fmt::Write for Cut<N> {
         Ok(())
     }
 }
+
+/// Why a request or step did not do: for now, or for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What is wrong.
+    pub refusal: Refusal,
+    /// It may go well later.
+    pub passing: bool,
+}
+
+impl Trouble {
+    /// The network failed.
+    #[must_use]
+    pub fn network(text: &str) -> Self {
+        Self::passing(Code::NoNetwork, format_args!("{text}"))
+    }
+
+    /// Something that may go well later.
+    #[must_use]
+    pub fn passing(code: Code, text: fmt::Arguments<'_>) -> Self {
+        Self {
+            refusal: Refusal::new(code, text),
+            passing: true,
+        }
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            passing: false,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl core::error::Error for Trouble {}

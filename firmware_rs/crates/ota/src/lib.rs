@@ -19,9 +19,11 @@
     )
 )]
 
+pub mod ddi;
 pub mod error;
 pub mod flash;
 pub mod gate;
+pub mod http;
 pub mod keyset;
 pub mod manifest;
 pub mod record;
@@ -29,7 +31,8 @@ pub mod select;
 pub mod sign;
 pub mod slots;
 pub mod stored;
+pub mod update;
 
 mod fixed;
 
-pub use error::{Code, Refusal};
+pub use error::{Code, Refusal, Trouble};
