@@ -13,7 +13,7 @@ from minerva_hub.auth import is_authorised
 from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceRecord
 from minerva_hub.store import Store
-from minerva_tools.commands.device import device_id
+from minerva_tools.pairing import device_id
 
 Minerva = Callable[..., tuple[int, str, str]]
 

@@ -1,15 +1,11 @@
-"""`minerva device`: the registry of devices."""
+"""`minerva device`: the registry of devices. The commands that talk to one by USB stand in device_usb.py."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import time
-import unicodedata
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,17 +13,22 @@ import typer
 from minerva_hub.errors import UserError
 
 from minerva_tools.options import Loaded, with_settings
+from minerva_tools.pairing import (
+    NO_TOKEN,
+    device_id,
+    register,
+    registered,
+    room_of,
+    settings_text,
+    unregister,
+)
 
 if TYPE_CHECKING:
     from minerva_hub.config import HubConfig
-    from minerva_hub.events import DeviceRecord
-    from minerva_hub.store import Store
 
-MAX_ID = 32  # as in docs/protocol.md
-MAX_ROOM = 64  # a column of the page
 BOARD = "devkitc1_inmp441"
 
-app = typer.Typer(help="Register, list and remove devices.", no_args_is_help=True)
+app = typer.Typer(help="Flash, pair, list and remove devices.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="The device's name.", show_default=False)]
 
 
@@ -54,7 +55,7 @@ def add(
     ] = None,
 ) -> None:
     """Register a device and print its settings.json with the token, which is shown this once."""
-    device, place = device_id(name), _room(name if room is None else room)
+    device, place = device_id(name), room_of(name if room is None else room)
     settings: dict[str, Any] = {
         "version": 1,
         "device": device,
@@ -62,11 +63,11 @@ def add(
         "url": _address(loaded.config) if url is None else url,
         "server_name": "hub.minerva" if server_name is None else server_name,
         "ca": "" if ca is None else _certificate(ca),
-        "token": "not given yet",
+        "token": NO_TOKEN,
         "ceiling": "speech",
     }
     _check(settings)  # before anything is registered
-    settings["token"], hub_id = asyncio.run(_add(loaded.config, device, place))
+    settings["token"], hub_id = asyncio.run(register(loaded.config, device, place))
     if server_name is None:
         settings["server_name"] = f"{hub_id}.minerva"
     print(
@@ -83,7 +84,7 @@ def list_(
     loaded: Loaded, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False
 ) -> None:
     """List the registered devices."""
-    records = asyncio.run(_list(loaded.config))
+    records = asyncio.run(registered(loaded.config))
     if as_json:
         shown = [{"id": r.id, "room": r.room, "created_ms": r.created_ms} for r in records]
         print(json.dumps(shown, ensure_ascii=False, indent=2))
@@ -104,45 +105,19 @@ def list_(
 def remove(name: _Name, loaded: Loaded) -> None:
     """Remove a device: its token is void at once; what it heard stays."""
     device = device_id(name)
-    if not asyncio.run(_remove(loaded.config, device)):
+    if not asyncio.run(unregister(loaded.config, device)):
         raise UserError(f"there is no device {device!r}; `minerva device list` shows those there are")
     print(f"Device {device} is removed; what it heard stays in the timeline.", file=sys.stderr)
 
 
-def device_id(name: str) -> str:
-    """The id of a device called `name`: a to z, 0 to 9 and hyphens; UserError when nothing usable is left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not slug:
-        raise UserError(f"the name {name!r} has no letter from a to z and no digit; give one that has")
-    if len(slug) > MAX_ID:
-        raise UserError(f"the name {name!r} makes an id of {len(slug)} characters; {MAX_ID} are allowed")
-    return slug
-
-
-def _room(text: str) -> str:
-    place = " ".join(text.split())
-    if not place or len(place) > MAX_ROOM or not place.isprintable():
-        raise UserError(f"the room {text!r} is not 1 to {MAX_ROOM} printable characters")
-    return place
-
-
 def _check(settings: dict[str, Any]) -> None:
     """UserError where no device could use the settings, in the words of the device itself."""
-    from minerva.errors import SettingsError
-    from minerva.settings import parse
-
-    from minerva_tools.virtual import device_folder
-
     try:
-        parse(json.dumps(settings, indent=2), "the device's settings")
-    except SettingsError as problem:
+        settings_text(settings)
+    except UserError as problem:
         encrypted = settings["url"].startswith("wss://")
         hint = " (--ca FILE, --server-name NAME)" if encrypted and not settings["ca"] else ""
         raise UserError(f"{problem}{hint}") from problem
-    boards = sorted(file.stem for file in (device_folder() / "boards").glob("[!_]*.py"))
-    if settings["board"] not in boards:
-        raise UserError(f"there is no board {settings['board']!r}; allowed are {', '.join(boards)}")
 
 
 def _certificate(path: Path) -> str:
@@ -160,42 +135,3 @@ def _address(config: HubConfig) -> str:
             "give --url ws://ADDRESS:PORT/link"
         )
     return f"ws://{f'[{host}]' if ':' in host else host}:{port}/link"
-
-
-@asynccontextmanager
-async def _store(config: HubConfig) -> AsyncIterator[Store]:
-    from minerva_hub.store import Store
-
-    store = await Store.open(config.store.path)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def _add(config: HubConfig, device: str, room: str) -> tuple[str, str]:
-    from minerva_hub.auth import hash_token, new_token
-    from minerva_hub.events import DeviceRecord
-
-    token = new_token()
-    record = DeviceRecord(
-        id=device, room=room, token_hash=hash_token(token), created_ms=time.time_ns() // 1_000_000
-    )
-    async with _store(config) as store:
-        if await store.device(device) is not None:
-            raise UserError(
-                f"device {device!r} is registered already; take another name, or remove it first "
-                f"(minerva device remove {device}), which makes its token void"
-            )
-        await store.add_device(record)
-        return token, store.hub_id
-
-
-async def _list(config: HubConfig) -> list[DeviceRecord]:
-    async with _store(config) as store:
-        return await store.devices()
-
-
-async def _remove(config: HubConfig, device: str) -> bool:
-    async with _store(config) as store:
-        return await store.remove_device(device)

@@ -1,0 +1,141 @@
+"""Registering devices with the hub, and the settings.json that makes a device the hub's."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from minerva_hub.errors import UserError
+
+if TYPE_CHECKING:
+    from minerva_hub.auth import Identity
+    from minerva_hub.config import HubConfig
+    from minerva_hub.events import DeviceRecord
+    from minerva_hub.store import Store
+
+MAX_ID: Final = 32  # as in docs/protocol.md
+MAX_ROOM: Final = 64  # a column of the page
+NO_TOKEN: Final = "not given yet"  # noqa: S105 - stands where a token will be
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wifi:
+    """The network that a device joins."""
+
+    ssid: str
+    password: str
+
+
+def device_id(name: str) -> str:
+    """The id of a device called `name`: a to z, 0 to 9 and hyphens; UserError when nothing usable is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if not slug:
+        raise UserError(f"the name {name!r} has no letter from a to z and no digit; give one that has")
+    if len(slug) > MAX_ID:
+        raise UserError(f"the name {name!r} makes an id of {len(slug)} characters; {MAX_ID} are allowed")
+    return slug
+
+
+def room_of(text: str) -> str:
+    """A room's name without needless blanks; UserError."""
+    place = " ".join(text.split())
+    if not place or len(place) > MAX_ROOM or not place.isprintable():
+        raise UserError(f"the room {text!r} is not 1 to {MAX_ROOM} printable characters")
+    return place
+
+
+def paired_settings(
+    identity: Identity,
+    *,
+    device: str,
+    board: str,
+    host: str,
+    port: int,
+    token: str,
+    ceiling: str = "speech",
+    wifi: Wifi | None = None,
+) -> dict[str, Any]:
+    """The settings of a device whose hub, update server included, is at `host` and `port` with TLS."""
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    settings: dict[str, Any] = {
+        "version": 1,
+        "device": device,
+        "board": board,
+        "url": f"wss://{authority}/link",
+        "server_name": identity.server_name,
+        "ca": identity.ca_pem,
+        "token": token,
+        "ceiling": ceiling,
+        "update": {"url": f"https://{authority}/default/controller/v1/{device}"},
+    }
+    if wifi is not None:
+        settings["wifi"] = {"ssid": wifi.ssid, "password": wifi.password}
+    return settings
+
+
+def settings_text(settings: Mapping[str, Any]) -> bytes:
+    """What stands in settings.json; UserError, in the device's own words, where no device could use it."""
+    from minerva.errors import SettingsError
+    from minerva.settings import parse
+
+    from minerva_tools.virtual import device_folder
+
+    text = json.dumps(settings, indent=2)
+    try:
+        parse(text, "the device's settings")
+    except SettingsError as problem:
+        raise UserError(str(problem)) from problem
+    boards = sorted(file.stem for file in (device_folder() / "boards").glob("[!_]*.py"))
+    if settings["board"] not in boards:
+        raise UserError(f"there is no board {settings['board']!r}; allowed are {', '.join(boards)}")
+    return text.encode() + b"\n"
+
+
+@asynccontextmanager
+async def open_store(config: HubConfig) -> AsyncIterator[Store]:
+    """The hub's database, also while the hub runs."""
+    from minerva_hub.store import Store
+
+    store = await Store.open(config.store.path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def register(config: HubConfig, device: str, room: str) -> tuple[str, str]:
+    """Register a device: (its token, the hub's id). UserError: it is registered."""
+    from minerva_hub.auth import hash_token, new_token
+    from minerva_hub.events import DeviceRecord
+
+    token = new_token()
+    record = DeviceRecord(
+        id=device, room=room, token_hash=hash_token(token), created_ms=time.time_ns() // 1_000_000
+    )
+    async with open_store(config) as store:
+        if await store.device(device) is not None:
+            raise UserError(
+                f"device {device!r} is registered already; take another name, or remove it first "
+                f"(minerva device remove {device}), which makes its token void"
+            )
+        await store.add_device(record)
+        return token, store.hub_id
+
+
+async def registered(config: HubConfig) -> list[DeviceRecord]:
+    """All registered devices, by id."""
+    async with open_store(config) as store:
+        return await store.devices()
+
+
+async def unregister(config: HubConfig, device: str) -> bool:
+    """Remove a device; False: there was none."""
+    async with open_store(config) as store:
+        return await store.remove_device(device)
