@@ -106,7 +106,7 @@ def test_another_authority_is_refused(probe: Path, ca: Authority, tmp_path: Path
     server = Shouting(Authority(tmp_path, "other").server(NAME))
     said = talk(probe, server, ca.certificate)
     assert said["opened"] == "false"
-    assert said["end"] == "the hub's certificate is not signed by the authority in settings.json"
+    assert said["end"] == "the hub's certificate is not signed by ca in settings.json"
     assert server.heard == b""
 
 

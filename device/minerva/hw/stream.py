@@ -24,6 +24,18 @@ else:
 CONNECT_TIMEOUT_MS = 10000
 _LOOK_MS = 10
 
+_CUT_OFF = -0x7280  # Mbed TLS: the connection ended without a farewell
+
+# What Mbed TLS or OpenSSL say, and what that means for whoever wrote the settings.
+_MEANINGS = (
+    (
+        ("signed by the trusted CA", "local issuer", "self-signed", "signature failure"),
+        "the certificate is not signed by ca in settings.json",
+    ),
+    (("expected CN", "mismatch"), "the certificate is not for server_name in settings.json"),
+    (("SSL record", "WRONG_VERSION"), "whoever listens there does not speak TLS"),
+)
+
 # What a non-blocking call says when it would have to wait.
 _AGAIN = (errno.EAGAIN, errno.EINPROGRESS, errno.EALREADY)
 
@@ -153,8 +165,13 @@ def _is_tls(e) -> bool:
     if not MICROPYTHON:
         return isinstance(e, tls.SSLError) and not isinstance(e, tls.SSLEOFError)  # type: ignore
     # mbedtls errors: ValueError, or OSError with a code below every errno
-    return isinstance(e, ValueError) or (e.errno or 0) < -255
+    return isinstance(e, ValueError) or ((e.errno or 0) < -255 and e.errno != _CUT_OFF)
 
 
 def _refused(name: str, e) -> HubError:
-    return HubError("%s: TLS refused, it is not the hub that these settings pin (%s)" % (name, e))
+    said = " ".join(str(e).split())
+    for words, meaning in _MEANINGS:
+        for word in words:
+            if word in said:
+                return HubError("%s: TLS refused, %s" % (name, meaning))
+    return HubError("%s: TLS refused, not proved by ca and server_name in settings.json (%s)" % (name, said))

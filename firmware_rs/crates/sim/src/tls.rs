@@ -1,6 +1,6 @@
 //! TLS to the hub on a computer: the pinned authority, the fixed name, and sockets that never wait.
 //!
-//! The chip's TLS is another library (crates/tls); both hold to one rule, docs/decisions/0017-tls-in-minerva-sim.md:
+//! The chip's TLS is another library (crates/tls); both hold to one rule, docs/decisions/0019-tls-in-minerva-sim.md:
 //! chain, signature and name are required, dates are not looked at, and every connection proves the hub anew.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ const SOME_DATE: UnixTime = UnixTime::since_unix_epoch(std::time::Duration::from
 pub const BAD_AUTHORITY: &str = "settings.json: ca is not a PEM certificate";
 const BAD_NAME: &str = "settings.json: server_name is no name that a certificate may have";
 // As crates/tls says them.
-const UNTRUSTED: &str = "the hub's certificate is not signed by the authority in settings.json";
+const UNTRUSTED: &str = "the hub's certificate is not signed by ca in settings.json";
 const WRONG_NAME: &str = "the hub's certificate is not for server_name in settings.json";
 const NO_TLS: &str = "settings.json: url is wss://, but whoever listens there does not speak TLS";
 const FAILED: &str = "the TLS handshake failed";

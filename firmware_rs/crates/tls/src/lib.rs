@@ -56,9 +56,7 @@ impl ChannelError {
     pub const fn text(self) -> &'static str {
         match self {
             Self::BadAuthority => "settings.json: ca is not a PEM certificate",
-            Self::Untrusted => {
-                "the hub's certificate is not signed by the authority in settings.json"
-            }
+            Self::Untrusted => "the hub's certificate is not signed by ca in settings.json",
             Self::WrongName => "the hub's certificate is not for server_name in settings.json",
             Self::Handshake(_) => "the TLS handshake failed",
             Self::Network => "the connection broke off",
