@@ -41,7 +41,7 @@ FLAGS = (
 def places(page: Page, address: str) -> dict[str, str]:
     """Name and address of each picture; the session is the newest that the hub has."""
     found = page.request.get(f"{address}/api/sessions?limit=1").json()["items"]
-    known = {"live": "#/live", "timeline": "#/timeline", "devices": "#/devices"}
+    known = {"live": "#/live", "timeline": "#/timeline", "devices": "#/devices", "updates": "#/updates"}
     return known | ({"session": f"#/session/{found[0]['id']}"} if found else {})
 
 

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 /** Ask; resolves to whether the owner agreed. Escape and the quiet button mean no. */
-export function confirm({ title, text, yes }) {
+export function confirm({ title, text, yes, no = "Keep it" }) {
   return new Promise((resolve) => {
     const close = (answer) => () => {
       dialog.close();
@@ -19,7 +19,7 @@ export function confirm({ title, text, yes }) {
       h("p", { id: "ask-text" }, text),
       h(
         "div", { class: "actions" },
-        h("button", { type: "button", autofocus: true, on: { click: close(false) } }, "Keep it"),
+        h("button", { type: "button", autofocus: true, on: { click: close(false) } }, no),
         h("button", { type: "button", class: "danger", on: { click: close(true) } }, yes),
       ),
     );

@@ -1,5 +1,6 @@
 // One device's card. It is updated in place, so that focus and a half-read sentence survive each health message.
 
+import { DeviceUpdates } from "./device_updates.js";
 import { h, put, say } from "./dom.js";
 import { clock, count, duration, kilobytes } from "./format.js";
 import { doing } from "./sentences.js";
@@ -25,13 +26,14 @@ export class DeviceCard {
     this.facts = new Map();
     this.list = h("dl", {});
     this.why = h("p", { class: "why", id: `why-${id}`, role: "status" });
+    this.updates = new DeviceUpdates(id);
     this.mute = h("button", { type: "button", class: "mute", on: { click: () => this.#toggle() } });
     this.modes = new Map();
     this.modeSet = h("fieldset", {}, h("legend", {}, "What may leave this device"),
       MODES.map(([mode, name, text]) => this.#mode(mode, name, text)));
     this.element = h("li", {}, h("article", { class: "card", "aria-labelledby": `device-${id}` },
       h("header", {}, h("div", {}, this.title, this.state), this.mute),
-      this.why, this.list, this.modeSet));
+      this.why, this.list, this.updates.element, this.modeSet));
   }
 
   update(device, room, speaking) {
@@ -43,6 +45,7 @@ export class DeviceCard {
     this.#showMute(device);
     this.#showModes(device);
     this.#showFacts(device);
+    this.updates.update(device);
   }
 
   #showMute(device) {
@@ -94,7 +97,7 @@ export class DeviceCard {
     this.#fact("Room noise", device.online ? known(device.noise_db, (db) => minus(Math.round(db), "dB")) : null);
     this.#fact("Last seen", known(device.last_seen_ms, lastSeen));
     this.#fact("Firmware", known([device.firmware, device.variant].filter(Boolean).join(", "), String));
-    this.#fact("Slot", known(device.slot, String));
+    this.#fact("Slot", known(device.slot, slot));
     this.#fact("Board", known(device.board, String));
     this.#fact("Audio", known(device.kind, (kind) => KINDS[kind] ?? kind));
     this.#fact("Features", known(device.self_test, (found) => (found === "ok" ? "as this hub computes them" : "other than this hub's: update this device")));
@@ -152,6 +155,11 @@ function signal(dbm) {
   const bars = BARS_DBM.filter((least) => dbm >= least).length;
   const word = ["very weak", "weak", "fair", "good", "very good"][bars];
   return h("span", {}, h("span", { class: "signal", "aria-hidden": "true", data: { bars } }, h("i"), h("i"), h("i"), h("i")), word, " ", h("small", {}, minus(dbm, "dBm")));
+}
+
+// What lies in "dev" was put there by USB, and nobody signed it.
+function slot(name) {
+  return name === "dev" ? h("span", {}, "dev ", h("span", { class: "tag" }, "unsigned")) : name;
 }
 
 const minus = (number, unit) => `${String(number).replace("-", "−")} ${unit}`;

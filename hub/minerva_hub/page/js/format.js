@@ -42,6 +42,15 @@ export function duration(totalSeconds) {
 
 export const kilobytes = (bytes) => `${Math.round(bytes / 1024)} kB`;
 
+/** The size of a file: "311 bytes", "48 kB", "2.1 MB". */
+export function bytes(size) {
+  if (size < 10_240) return `${size} bytes`;
+  return size < 1_048_576 ? kilobytes(size) : `${(size / 1_048_576).toFixed(1)} MB`;
+}
+
+/** A time as short as it can be said: the clock of today, else the day too. */
+export const when = (ms) => (dayOf(ms) === dayOf(Date.now()) ? clock(ms) : `${longDay(ms)}, ${clock(ms)}`);
+
 /** 1 -> "1 line", 2 -> "2 lines". */
 export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 

@@ -6,11 +6,13 @@ import * as devices from "./devices.js";
 import * as live from "./live.js";
 import * as session from "./session.js";
 import * as timeline from "./timeline.js";
+import * as updates from "./updates.js";
 
 const PLACES = {
   live: { module: live, title: "Live" },
   timeline: { module: timeline, title: "Timeline" },
   devices: { module: devices, title: "Devices" },
+  updates: { module: updates, title: "Updates" },
   session: { module: session, title: "Session", nav: "timeline" },
 };
 const HIDDEN_MS = 60_000; // a tab out of sight for so long leaves its place at the hub to others

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { confirm } from "./confirm.js";
 import { fill, h, say } from "./dom.js";
-import { clock, count, dayOf, longDay, sentence } from "./format.js";
+import { count, longDay, sentence, when } from "./format.js";
 
 const MIN_PASSWORD = 8; // the hub checks it too
 
@@ -100,10 +100,6 @@ function tried(one) {
   return one.kind === "password"
     ? `${count(one.count, "wrong password")} from ${one.address}`
     : `${count(one.count, "wrong token")} from ${one.address}, as device ${one.who}`;
-}
-
-function when(ms) {
-  return dayOf(ms) === dayOf(Date.now()) ? clock(ms) : `${longDay(ms)}, ${clock(ms)}`;
 }
 
 function passwordForm(submit, cancel) {
