@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -9,7 +10,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from minerva_hub.errors import UserError
 
@@ -32,6 +33,21 @@ class Wifi:
     password: str
 
 
+class Pinned(Protocol):
+    """What a device knows its hub by: an Identity has it."""
+
+    server_name: str
+    ca_pem: str
+
+
+@dataclass
+class AnyHub:
+    """Stands for the hub's identity while all else is checked, so that a wrong wish makes no database."""
+
+    server_name: str = "hub.minerva"
+    ca_pem: str = "-----BEGIN CERTIFICATE-----"
+
+
 def device_id(name: str) -> str:
     """The id of a device called `name`: a to z, 0 to 9 and hyphens; UserError when nothing usable is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -51,8 +67,43 @@ def room_of(text: str) -> str:
     return place
 
 
+def hub_port(config: HubConfig) -> int:
+    """The port that devices link to; UserError where they cannot."""
+    if not config.server.tls:
+        raise UserError(
+            "server.tls is off: this hub is not to be reached by devices; switch it on to pair one"
+        )
+    if config.server.tls_port == 0:
+        raise UserError(
+            "server.tls_port is 0, another one at each start; a device needs one that stays, as 8443"
+        )
+    return config.server.tls_port
+
+
+def hub_hosts(config: HubConfig) -> tuple[str, ...]:
+    """The addresses that devices find this hub at, the likeliest first; none without a network."""
+    from minerva_hub.auth.names import lan_addresses
+
+    host = config.server.tls_host
+    return (host,) if host and host not in ("0.0.0.0", "::") else lan_addresses()  # noqa: S104 - compared
+
+
+def identity_of(config: HubConfig) -> Identity:
+    """The hub's identity, made where there is none yet. Blocks."""
+    from minerva_hub.auth import Identity, own_names
+    from minerva_hub.auth.identity import AUTHORITY, FOLDER
+
+    async def hub_id() -> str:
+        async with open_store(config) as store:
+            return store.hub_id
+
+    folder = config.store.path / FOLDER
+    names = None if (folder / AUTHORITY).exists() else own_names(config.server.names)
+    return Identity.open(folder, asyncio.run(hub_id()), names)
+
+
 def paired_settings(
-    identity: Identity,
+    identity: Pinned,
     *,
     device: str,
     board: str,

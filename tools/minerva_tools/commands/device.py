@@ -15,7 +15,13 @@ from minerva_hub.errors import UserError
 from minerva_tools.options import Loaded, with_settings
 from minerva_tools.pairing import (
     NO_TOKEN,
+    AnyHub,
+    Pinned,
     device_id,
+    hub_hosts,
+    hub_port,
+    identity_of,
+    paired_settings,
     register,
     registered,
     room_of,
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from minerva_hub.config import HubConfig
 
 BOARD = "devkitc1_inmp441"
-
 app = typer.Typer(help="Flash, pair, list and remove devices.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="The device's name.", show_default=False)]
 
@@ -43,39 +48,56 @@ def add(
     board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = BOARD,
     url: Annotated[
         str | None,
-        typer.Option(help=r"The hub's address for the device; else from \[server].", show_default=False),
+        typer.Option(
+            help="The hub's address for the device, as wss://192.168.1.5:8443/link; else this machine's.",
+            show_default=False,
+        ),
     ] = None,
     ca: Annotated[
         Path | None,
-        typer.Option(help="PEM file of the authority to trust, for wss:// only.", show_default=False),
+        typer.Option(
+            help="With --url wss://: PEM file of the authority to trust; else the hub's own.",
+            show_default=False,
+        ),
     ] = None,
     server_name: Annotated[
         str | None,
-        typer.Option(help="Name in the certificate of wss://; else the hub's own.", show_default=False),
+        typer.Option(
+            help="With --url wss://: name in the certificate; else the hub's own.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Register a device and print its settings.json with the token, which is shown this once."""
     device, place = device_id(name), room_of(name if room is None else room)
-    settings: dict[str, Any] = {
-        "version": 1,
-        "device": device,
-        "board": board,
-        "url": _address(loaded.config) if url is None else url,
-        "server_name": "hub.minerva" if server_name is None else server_name,
-        "ca": "" if ca is None else _certificate(ca),
-        "token": NO_TOKEN,
-        "ceiling": "speech",
-    }
-    _check(settings)  # before anything is registered
-    settings["token"], hub_id = asyncio.run(register(loaded.config, device, place))
-    if server_name is None:
-        settings["server_name"] = f"{hub_id}.minerva"
+    if (ca or server_name) and not (url or "").startswith("wss://"):
+        raise UserError("--ca and --server-name are for a --url wss://ADDRESS/link that is not the hub's own")
+    host, port = _hub(loaded.config) if url is None else ("", 0)
+    authority = None if ca is None else _certificate(ca)
+
+    def settings(hub: Pinned, token: str) -> dict[str, Any]:
+        if url is None:
+            return paired_settings(hub, device=device, board=board, host=host, port=port, token=token)
+        pinned = (authority or hub.ca_pem) if url.startswith("wss://") else ""
+        return {
+            "version": 1,
+            "device": device,
+            "board": board,
+            "url": url,
+            "server_name": server_name or hub.server_name,
+            "ca": pinned,
+            "token": token,
+            "ceiling": "speech",
+        }
+
+    settings_text(settings(AnyHub(), NO_TOKEN))
+    identity = identity_of(loaded.config)
+    token, _ = asyncio.run(register(loaded.config, device, place))
     print(
         f"Device {device} is registered for the room {place!r}. Put this on it as settings.json; the token "
         "is not kept here and cannot be shown again:",
         file=sys.stderr,
     )
-    print(json.dumps(settings, indent=2))
+    print(settings_text(settings(identity, token)).decode(), end="")
 
 
 @app.command(name="list")
@@ -110,16 +132,6 @@ def remove(name: _Name, loaded: Loaded) -> None:
     print(f"Device {device} is removed; what it heard stays in the timeline.", file=sys.stderr)
 
 
-def _check(settings: dict[str, Any]) -> None:
-    """UserError where no device could use the settings, in the words of the device itself."""
-    try:
-        settings_text(settings)
-    except UserError as problem:
-        encrypted = settings["url"].startswith("wss://")
-        hint = " (--ca FILE, --server-name NAME)" if encrypted and not settings["ca"] else ""
-        raise UserError(f"{problem}{hint}") from problem
-
-
 def _certificate(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
@@ -127,11 +139,23 @@ def _certificate(path: Path) -> str:
         raise UserError(f"--ca {path}: cannot be read as a PEM certificate: {problem}") from problem
 
 
-def _address(config: HubConfig) -> str:
-    host, port = config.server.host, config.server.port
-    if port == 0 or host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+def _hub(config: HubConfig) -> tuple[str, int]:
+    """Where the network finds this hub."""
+    for_this_machine = (
+        "; for a device on this machine give --url ws://127.0.0.1:PORT/link with the port of plain HTTP"
+    )
+    try:
+        port = hub_port(config)
+    except UserError as problem:
+        raise UserError(f"{problem}{for_this_machine}") from problem
+    hosts = hub_hosts(config)
+    if not hosts:
         raise UserError(
-            f"server.host {host!r} and server.port {port} are no address that a device can use; "
-            "give --url ws://ADDRESS:PORT/link"
+            "this machine has no address on a network now; say where devices find it with --url "
+            f"wss://ADDRESS:{port}/link{for_this_machine}"
         )
-    return f"ws://{f'[{host}]' if ':' in host else host}:{port}/link"
+    return hosts[0], port
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -27,7 +27,8 @@ from mpremote.transport_serial import SerialTransport
 
 from minerva_tools.usb.ports import PortError, problem_of
 
-PROMPT_S: Final = 20.0  # for the prompt: boot.py hashes a slot at a soft reset
+# For the prompt, at each attempt: a device that just restarts misses the first, and boot.py hashes a slot.
+PROMPT_S: Final = (5.0, 20.0)
 ANSWER_S: Final = 60.0  # between two signs of life of a command: hashing a large file is one
 BYTE_S: Final = 5.0  # for what the prompt's protocol answers at once
 PIECE: Final = 1024  # bytes in a command: it is parsed in the device's memory, at a third more
@@ -134,16 +135,20 @@ class Board:
     def _enter(self, *, soft_reset: bool) -> None:
         """Come to the raw prompt, after Ctrl-C and, with `soft_reset`, in a fresh interpreter."""
         said = io.StringIO()  # mpremote prints what it did not expect
-        with self._talking(), contextlib.redirect_stdout(said):
-            try:
-                self._transport.enter_raw_repl(soft_reset, timeout_overall=PROMPT_S)
-            except TransportError as problem:
-                heard = said.getvalue().strip()[:200]
-                raise BoardError(
-                    f"{self.port}: no MicroPython prompt within {PROMPT_S:g} s. Nothing flashed yet, or the "
-                    "Rust firmware? minerva device flash. Otherwise press its reset button, run this again"
-                    + (f" (it said {heard})" if heard else "")
-                ) from problem
+        problem: TransportError | None = None
+        for patience_s in PROMPT_S:
+            with self._talking(), contextlib.redirect_stdout(said):
+                try:
+                    self._transport.enter_raw_repl(soft_reset, timeout_overall=patience_s)
+                    return
+                except TransportError as reason:
+                    problem = reason
+        heard = " ".join(line for line in said.getvalue().split() if line != "b''")[:200]
+        raise BoardError(
+            f"{self.port}: no MicroPython prompt within {sum(PROMPT_S):g} s. Nothing flashed yet, or the "
+            "Rust firmware? minerva device flash. Otherwise press its reset button, run this again"
+            + (f" (it said {heard})" if heard else "")
+        ) from problem
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):  # it was pulled out, or restarts
