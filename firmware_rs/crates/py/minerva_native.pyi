@@ -66,7 +66,7 @@ def mfcc_device(
     n_mels: int = 40,
     n_mfcc: int = 13,
 ) -> NDArray[np.float32]:
-    """The same by what a chip runs, within 1e-3: n_fft is a power of two from 128 to 2048, n_mels 1 to 128."""
+    """The same by what a chip runs, within 1e-3; n_fft is a power of two, 128 to 2048, n_mels 1 to 128."""
 
 def adpcm_encode(pcm: NDArray[np.int16], state: tuple[int, int] = (0, 0)) -> tuple[bytes, tuple[int, int]]:
     """(n,), n even -> IMA-ADPCM, and the (predictor, index) to go on with."""
