@@ -12,7 +12,7 @@ from web_fakes import TestHub, device, health, now_ms
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Awaitable[Watched]]
-PLACES = ("live", "timeline", "timeline?q=word", "devices", "session/1")
+PLACES = ("live", "timeline", "timeline?q=word", "devices", "updates", "session/1")
 
 # Every element that shows text of its own: its colour against what is painted behind it (WCAG 2.2, 1.4.3).
 CONTRAST = """() => {

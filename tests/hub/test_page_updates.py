@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from minerva_hub.auth import hash_token
+from minerva_hub.events import DeviceRecord
+from minerva_hub.rollouts import Plan
+from minerva_hub.web.server import PAGE
 from playwright.async_api import expect
+from test_page_access import CONTRAST, ROLES, TOO_WIDE
 from updating_house import House, Owner, files, updating_house
 from watched_page import Watched
 
@@ -251,3 +257,150 @@ async def test_groups_are_made_changed_used_and_forgotten(
     await page.get_by_role("dialog").get_by_role("button", name="Forget it").click()
     await expect(groups.get_by_text("lab", exact=True)).to_have_count(0)
     assert await house.hub.store.updates.groups() == []
+
+
+async def test_a_bundle_that_is_refused_while_it_is_sent(
+    open_page: Open, house: House, owner: Owner, tmp_path: Path
+) -> None:
+    """The hub answers after the manifest, and reads no further."""
+    await house.trust(owner)
+    watched = await look(open_page, house)
+    watched.expected = ["422"]
+    form = watched.page.get_by_role("form", name="Upload a release")
+    stranger = Owner(tmp_path, "stranger").release()
+    stranger.bundle.write_bytes(bytes(12 << 20))
+    await form.get_by_label("Upload a release").set_input_files(files(stranger))
+    await expect(form.get_by_role("status")).to_contain_text("files.bin, 12.0 MB")
+    await form.get_by_role("button", name="Upload", exact=True).click()
+    await expect(form.get_by_role("alert")).to_contain_text("(unknown_key)")
+    await expect(form.get_by_role("button", name="Upload", exact=True)).to_be_focused()
+
+
+async def test_an_update_as_it_goes_on_a_devices_card(open_page: Open, house: House) -> None:
+    await house.peer.add_devices("kitchen", "study")
+    maker = await house.link("kitchen", slot="dev")
+    other = await house.link("study", slot="b")
+    watched = await look(open_page, house, "devices")
+    card = watched.page.get_by_role("article", name="Kitchen")
+    await expect(card).to_contain_text("dev unsigned")
+    await expect(card).to_contain_text("minerva 0.1.0, test")
+    study = watched.page.get_by_role("article", name="Study")
+    await expect(study.get_by_text("unsigned")).to_have_count(0)
+    bar = card.get_by_role("progressbar", name="Progress of the update")
+    await expect(bar).to_have_count(0)
+    await maker.say({"type": "update", "state": "downloading", "version": "0.2.0", "progress": 40})
+    await expect(card).to_contain_text("Update to 0.2.0: downloading, 40 %")
+    assert await bar.evaluate("(one) => one.value") == 40
+    for state, words in (
+        ({"state": "trial"}, "on trial: it must hear, and reach the hub"),
+        ({"state": "rolled_back"}, "rolled back"),
+        ({"state": "failed", "code": "no_space"}, "There is no room for it (no_space)."),
+        ({"state": HOSTILE, "code": "other"}, HOSTILE),
+    ):
+        await maker.say({"type": "update", "version": "0.2.0", **state})
+        await expect(card).to_contain_text(words)
+    await expect(bar).to_have_count(0)
+    await maker.say({"type": "update", "state": "idle"})
+    await expect(card).not_to_contain_text("Update to")
+    await card.get_by_text("Updates of this device").click()
+    await expect(card).to_contain_text("None yet.")
+    for link in (maker, other):
+        await link.ws.close()
+
+
+async def furnish(house: House, owner: Owner, folder: Path) -> None:
+    """Rollouts that stopped and that run, a device left out, a refused upload, a group; hostile names."""
+    await house.trust(owner)
+    await house.peer.add_devices("attic", "hall", "study", "grandmothers-reading-and-embroidery")
+    hostile = DeviceRecord(id="hostile", room=HOSTILE, token_hash=hash_token("token-hostile"), created_ms=0)
+    await house.hub.store.add_device(hostile)
+    await house.hub.fleet.refresh()
+    other = await house.link("study")  # its variant is another one, so it is left out
+    first = await house.start(await house.publish(owner.release()), canary_percent=100)
+    failing = await house.peer.take("hostile")
+    assert await house.peer.say("hostile", failing, "closed", "failure", details=[HOSTILE, "x" * 400]) == 200
+    assert (await house.peer.rollout(first)).state == "stopped"
+    await house.start(await house.publish(owner.release("0.3.0-rc.1+build.20261122")))
+    with pytest.raises(AssertionError, match="unknown_key"):
+        await house.publish(Owner(folder, "stranger").release())
+    members = {"devices": ["attic", "hostile"]}
+    async with house.session.put("/api/groups/upstairs-and-elsewhere-as-well-0", json=members) as response:
+        assert response.status == 200
+    await other.ws.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_for_everybody(
+    open_page: Open, house: House, owner: Owner, tmp_path: Path, scheme: str
+) -> None:
+    """360 pixels, contrast, names for screen readers, hostile names inert; with all that opens open."""
+    await furnish(house, owner, tmp_path)
+    watched = await look(open_page, house, width=360, height=740, color_scheme=scheme)
+    page = watched.page
+    stopped = page.get_by_role("article", name="0.2.0 to all devices")
+    await expect(stopped.get_by_role("list", name="Devices that failed")).to_contain_text(f"{HOSTILE} failed")
+    for summary in await page.locator("summary:visible").all():
+        await summary.click()
+    await expect(stopped).to_contain_text("runs test; the release is for micropython")
+    await page.get_by_role("button", name="Start a rollout…").click()
+    await page.get_by_label("To", exact=True).select_option("Devices by name")
+    await page.get_by_role("button", name="Change the group upstairs").click()
+    await expect(page.get_by_role("checkbox", name=HOSTILE)).to_have_count(2)
+    assert await page.evaluate(TOO_WIDE) == []
+    assert await page.evaluate("() => document.documentElement.scrollWidth") == 360
+    assert await page.evaluate(CONTRAST) == []
+    tree = await page.locator("body").aria_snapshot()
+    roles = [*ROLES, "form", "spinbutton", "progressbar", "status"]
+    assert [one for one in tree.splitlines() if one.strip(" -:") in roles] == [], tree
+    assert await page.locator("main img").count() == 0
+
+
+async def test_a_rollout_is_started_by_keyboard_alone(open_page: Open, house: House, owner: Owner) -> None:
+    await house.trust(owner)
+    await house.peer.add_devices("d0", "d1")
+    await house.publish(owner.release())
+    watched = await look(open_page, house)
+    page = watched.page
+    start = page.get_by_role("button", name="Start a rollout…")
+    await expect(start).to_be_enabled()
+    await start.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Release", exact=True)).to_be_focused()
+    for key in ("Tab", "Tab", "Tab", "5", "0", "Enter"):  # release, to, who is first, their share
+        await page.keyboard.press(key)
+    await expect(page.get_by_role("article", name="0.2.0 to all devices")).to_contain_text(
+        "Canaries of 1 device: 1 offered"
+    )
+
+
+async def test_what_the_hub_says_to_a_wish_is_shown(open_page: Open, house: House, owner: Owner) -> None:
+    """Somebody else was faster, or a rollout needs the release."""
+    await house.trust(owner)
+    await house.peer.add_devices("d0", "d1")
+    await house.start(await house.publish(owner.release()))
+    watched = await look(open_page, house)
+    watched.expected = ["409"]
+    page = watched.page
+    await page.get_by_role("button", name="Delete minerva 0.2.0").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    releases = page.get_by_role("region", name="Releases")
+    await expect(releases.get_by_role("alert").filter(has_text="uses release")).to_be_visible()
+    await page.get_by_role("button", name="Emergency stop of the rollout").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Stop it now").click()
+    await expect(page.get_by_role("article")).to_contain_text("Stopped")
+    await page.get_by_role("button", name="Delete minerva 0.2.0").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("listitem", name="minerva 0.2.0")).to_have_count(0)
+    await expect(page.get_by_role("article")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Start a rollout…")).to_be_disabled()
+
+
+def test_the_form_begins_with_the_hubs_own_defaults() -> None:
+    script = (PAGE / "js" / "rollout_form.js").read_text()
+    found = {
+        name: int(value) for name, value in re.findall(r"^const ([A-Z_]+)_PERCENT = (\d+);", script, re.M)
+    }
+    plan = Plan()
+    assert found == {
+        "CANARY": plan.canary_percent, "SUCCESS": plan.success_percent, "ERROR": plan.error_percent
+    }  # fmt: skip

@@ -38,7 +38,7 @@ export class DeviceUpdates {
     this.#shown = key;
     const words = updateWords(device.update);
     this.#now.hidden = !words;
-    if (words) this.#showNow(words, device.update);
+    this.#showNow(words ?? { text: "" }, device.update);
     if (this.#history.open) this.#timer ||= setTimeout(() => this.#load(), AGAIN_MS);
   }
 

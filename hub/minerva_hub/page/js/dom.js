@@ -34,6 +34,14 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** As `fill`, but the focus stays on the button of the same aria-label, if it was within. */
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  fill(element, ...children);
+  if (focused) element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+  return element;
+}
+
 /** Set an element's text where it differs, so that nothing is read aloud or repainted needlessly. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;

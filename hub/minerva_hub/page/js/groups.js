@@ -2,7 +2,7 @@
 
 import { put, remove } from "./api.js";
 import { confirm } from "./confirm.js";
-import { fill, h, say } from "./dom.js";
+import { h, refill, say } from "./dom.js";
 import { sentence } from "./format.js";
 import { DevicePicker } from "./picker.js";
 
@@ -40,10 +40,10 @@ export class GroupsPanel {
   showDevices() {
     this.#picker.update(this.#hub);
     const key = this.#groups.map((group) => [group.name, this.#members(group)]).flat().join("\n");
-    if (this.#list.dataset.shown === key) return; // buttons keep their focus
+    if (this.#list.dataset.shown === key) return;
     this.#list.dataset.shown = key;
     this.#list.hidden = this.#groups.length === 0;
-    fill(this.#list, this.#groups.map((group) => h("li", {},
+    refill(this.#list, this.#groups.map((group) => h("li", {},
       h("div", {}, h("b", {}, group.name), h("p", { class: "facts" }, this.#members(group))),
       h("div", { class: "actions" },
         h("button", { type: "button", "aria-label": `Change the group ${group.name}`, on: { click: () => this.#edit(group) } }, "Change…"),

@@ -2,7 +2,7 @@
 
 import { remove } from "./api.js";
 import { confirm } from "./confirm.js";
-import { fill, h, say } from "./dom.js";
+import { fill, h, refill, say } from "./dom.js";
 import { bytes, count, longDay, sentence, when } from "./format.js";
 import { refusal } from "./update_words.js";
 import { UploadForm } from "./upload.js";
@@ -27,10 +27,10 @@ export class ReleasesPanel {
 
   update(state) {
     const key = JSON.stringify(state);
-    if (key === this.#shown) return; // buttons keep their focus
+    if (key === this.#shown) return;
     this.#shown = key;
     fill(this.#keys, trustedKeys(state.trusted));
-    fill(this.#list, state.releases.map((release) => this.#release(release)));
+    refill(this.#list, state.releases.map((release) => this.#release(release)));
     this.#list.hidden = state.releases.length === 0;
     this.#refused.hidden = state.refused.length === 0;
     say(this.#refusedSummary, `${count(state.refused.length, "upload")} refused`);
@@ -62,6 +62,7 @@ export class ReleasesPanel {
     if (!yes) return;
     try {
       await remove(`/api/releases/${release.id}`); // the stream tells that it is gone
+      this.#upload.focus();
     } catch (error) {
       say(this.#trouble, sentence(error.message));
     }

@@ -20,7 +20,7 @@ export class RolloutCard {
   #loading = false;
   #stale = true; // whether its devices may have gone on since they were asked for
   #title = h("h3", { tabindex: "-1" });
-  #state = h("p", { class: "state" });
+  #state = h("p", { class: "state", role: "status" });
   #change = h("button", { type: "button", on: { click: () => this.#wish(WISHES[this.#rollout.state][0]) } });
   #stop = h("button", { type: "button", class: "danger", on: { click: () => this.#emergency() } }, "Emergency stop…");
   #buttons = h("div", { class: "actions" }, this.#change, this.#stop);

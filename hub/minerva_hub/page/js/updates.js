@@ -30,8 +30,10 @@ export function show(root, hub) {
   });
   const start = h("button", { type: "button", on: { click: () => openForm() } }, "Start a rollout…");
   const older = h("button", { type: "button", hidden: true, on: { click: () => {
+    const before = cards.size;
     all = true;
     showRollouts();
+    [...cards.values()][before]?.focus();
   } } }, "Older rollouts");
   const releases = new ReleasesPanel((release) => openForm(release.id));
   const groups = new GroupsPanel(hub, refresh);

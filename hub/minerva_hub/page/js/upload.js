@@ -32,6 +32,10 @@ export class UploadForm {
     say(this.#chosen, `${PARTS.slice(0, 2).join(", ")} and ${PARTS[2]}, as minerva release build and sign write them.`);
   }
 
+  focus() {
+    this.#input.focus();
+  }
+
   #over(event, on) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
