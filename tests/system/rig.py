@@ -100,7 +100,7 @@ class Proxy:
     def before(self, url: str) -> str:
         """Stand before the hub of a device's `url`; the one to use instead."""
         self._target, path = url[: url.rindex("/")], url[url.rindex("/") :]
-        return self.address.replace("http", "ws", 1) + path
+        return self.address.replace("http", url.partition(":")[0], 1) + path
 
     def _hub(self) -> tuple[str, int]:
         host, port = self._target.rsplit("/", 1)[1].rsplit(":", 1)

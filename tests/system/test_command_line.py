@@ -183,18 +183,16 @@ async def test_the_hub_says_where_it_is_and_which_engine_it_has(
 async def test_a_device_added_while_the_hub_runs_is_known_and_one_removed_is_not(
     tmp_path: Path, environment: dict[str, str], minerva: Run
 ) -> None:
-    async with hub(tmp_path, environment) as (address, _), api(address) as call:
-        port = address.rsplit(":", 1)[1]
+    here = ("--server-tls-host=127.0.0.1", f"--server-tls-port={free_port()}")
+    async with hub(tmp_path, environment, *here) as (address, _), api(address) as call:
 
         async def known() -> list[str]:
             return [device["id"] for device in (await call("GET", "/api/devices"))[1]["items"]]
 
-        added = await asyncio.to_thread(
-            minerva, "device", "add", "Kitchen", "--store-path=store", f"--server-port={port}"
-        )
+        added = await asyncio.to_thread(minerva, "device", "add", "Kitchen", "--store-path=store", *here)
         assert added.returncode == 0, added.stderr
         settings = json.loads(added.stdout)
-        assert settings["url"] == f"ws://127.0.0.1:{port}/link"
+        assert settings["url"].startswith("wss://127.0.0.1:")
         async with asyncio.timeout(10):
             while await known() != ["kitchen"]:
                 await asyncio.sleep(0.1)

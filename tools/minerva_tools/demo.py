@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from minerva_hub.app import Hub, serve
@@ -27,6 +28,7 @@ from minerva_hub.errors import MinervaError, UserError
 from minerva_hub.events import DeviceRecord, EngineInfo, Utterance
 
 from minerva_tools.conversation import RATE, Conversation, Sound, load_demo
+from minerva_tools.pairing import paired_settings
 from minerva_tools.scoring import CONVENTIONS, Score, Spoken, score
 from minerva_tools.sim import SimBuildError
 from minerva_tools.virtual import Interpreter, VirtualDevice, VirtualDeviceError, choose_interpreter
@@ -161,7 +163,7 @@ def _result(running: Stage, said: tuple[DemoUtterance, ...], scored: Score) -> D
 async def stage(
     config: HubConfig, conversation: Conversation, *, loop: bool, say: Say
 ) -> AsyncIterator[Stage]:
-    """A hub with a store of its own and a device in each room, all running.
+    """A hub with a store and an identity of its own and a device in each room, paired with it, all running.
 
     The devices start together once the engines are loaded, so that nothing has to wait for them.
     """
@@ -171,9 +173,10 @@ async def stage(
         private = msgspec.structs.replace(
             config,
             store=StoreConfig(path=folder / "store"),
-            server=msgspec.structs.replace(config.server, tls_host="127.0.0.1", tls_port=0),
+            server=msgspec.structs.replace(config.server, tls=True, tls_host="127.0.0.1", tls_port=0),
         )
         hub, address = await _serve(stack, private, say)
+        linked = urlsplit(hub.tls_address or "")
         say(f"Hub at {address}.")
         await _engines_ready(hub, say)
         devices: dict[str, VirtualDevice] = {}
@@ -186,14 +189,15 @@ async def stage(
             await hub.store.add_device(
                 DeviceRecord(id=device_id, room=room, token_hash=hash_token(token), created_ms=_now_ms())
             )
-            settings = {
-                "device": device_id,
-                "url": address.replace("http", "ws", 1) + "/link",
-                "server_name": f"{hub.store.hub_id}.minerva",
-                "ca": "",
-                "token": token,
-                "ceiling": CEILING,
-            }
+            settings = paired_settings(
+                hub.identity,
+                device=device_id,
+                board="virtual",
+                host=linked.hostname or "",
+                port=linked.port or 0,
+                token=token,
+                ceiling=CEILING,
+            )
             devices[room] = VirtualDevice(
                 settings,
                 wav,
