@@ -13,6 +13,7 @@ from minerva_tools.commands import (
     config,
     demo,
     device,
+    device_flash,
     device_pair,
     device_usb,
     emulate,
@@ -36,6 +37,7 @@ app.command(name="hub")(hub.hub)
 app.command(name="demo")(demo.demo)
 app.add_typer(owner.app, name="owner")
 app.add_typer(identity.app, name="identity")
+device.app.command()(device_flash.flash)
 device.app.command()(device_pair.pair)
 for command in (device_usb.ports, device_usb.deploy, device_usb.info, device_usb.logs, device_usb.shell):
     device.app.command()(command)
