@@ -13,6 +13,7 @@ from minerva_hub.auth import hash_token
 from minerva_hub.events import DeviceRecord
 from minerva_hub.rollouts import Plan
 from minerva_hub.web.server import PAGE
+from network_peer import PASSWORD
 from playwright.async_api import expect
 from test_page_access import CONTRAST, ROLES, TOO_WIDE
 from updating_house import House, Owner, files, updating_house
@@ -125,6 +126,35 @@ async def test_what_the_hub_refuses_is_said_in_words(
     await expect(listed).to_have_count(3)
     await expect(listed.nth(2)).to_contain_text("minerva 0.6.6: it is signed by a key that is not trusted")
     assert await page.locator("main img").count() == 0
+
+
+async def test_from_the_network_only_for_who_is_logged_in(
+    open_page: Open, owner: Owner, tmp_path: Path
+) -> None:
+    async with updating_house(tmp_path / "network", tls=True) as house:
+        await house.trust(owner)
+        async with house.session.post("/api/owner/password", json={"password": PASSWORD}) as response:
+            assert response.status == 204
+        watched = await open_page(ignore_https_errors=True)
+        watched.hub = SimpleNamespace(url=house.hub.tls_address)  # type: ignore[assignment]
+        watched.expected = ["status of 401", "ERR_INCOMPLETE"]
+        page = watched.page
+        await page.goto(f"{house.hub.tls_address}/#/updates")
+        await page.get_by_label("The owner's password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#link[data-up=true]")
+        await page.goto(f"{house.hub.tls_address}/#/updates")
+        form = page.get_by_role("form", name="Upload a release")
+        upload = form.get_by_role("button", name="Upload", exact=True)
+        await form.get_by_label("Upload a release").set_input_files(files(owner.release()))
+        await upload.click()
+        await expect(page.get_by_role("listitem", name="minerva 0.2.0")).to_be_visible()
+
+        await form.get_by_label("Upload a release").set_input_files(files(owner.release("0.3.0")))
+        async with house.session.post("/api/owner/password", json={"password": PASSWORD + "!"}) as response:
+            assert response.status == 204  # which ends all logins
+        await expect(page.get_by_label("The owner's password")).to_be_visible()
+        assert [one.version for one in await house.hub.store.updates.releases()] == ["0.2.0"]
 
 
 async def test_files_are_dropped(open_page: Open, house: House, owner: Owner) -> None:
@@ -371,6 +401,21 @@ async def test_a_rollout_is_started_by_keyboard_alone(open_page: Open, house: Ho
     await expect(page.get_by_role("article", name="0.2.0 to all devices")).to_contain_text(
         "Canaries of 1 device: 1 offered"
     )
+
+
+async def test_the_focus_stays_when_somebody_else_publishes(
+    open_page: Open, house: House, owner: Owner
+) -> None:
+    await house.trust(owner)
+    await house.peer.add_devices("d0")
+    await house.publish(owner.release())
+    watched = await look(open_page, house)
+    page = watched.page
+    button = page.get_by_role("button", name="Roll out minerva 0.2.0")
+    await button.focus()
+    await house.publish(owner.release("0.3.0"))
+    await expect(page.get_by_role("listitem", name="minerva 0.3.0")).to_be_visible()
+    await expect(button).to_be_focused()
 
 
 async def test_what_the_hub_says_to_a_wish_is_shown(open_page: Open, house: House, owner: Owner) -> None:

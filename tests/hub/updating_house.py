@@ -90,9 +90,9 @@ class House:
 
 
 @asynccontextmanager
-async def updating_house(folder: Path) -> AsyncIterator[House]:
-    """A hub without devices; its campaigns run."""
-    async with a_hub(folder) as (hub, address):
+async def updating_house(folder: Path, *, tls: bool = False) -> AsyncIterator[House]:
+    """A hub without devices; its campaigns run. `url` is loopback's also with `tls`."""
+    async with a_hub(folder, tls=tls) as (hub, address):
         for record in await hub.store.devices():
             await hub.store.remove_device(record.id)
         await hub.fleet.refresh()
