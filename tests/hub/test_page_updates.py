@@ -12,7 +12,7 @@ import pytest
 from minerva_hub.auth import hash_token
 from minerva_hub.events import DeviceRecord
 from minerva_hub.rollouts import Plan
-from minerva_hub.web.server import PAGE
+from minerva_hub.web.login import PAGE
 from network_peer import PASSWORD
 from playwright.async_api import expect
 from test_page_access import CONTRAST, ROLES, TOO_WIDE
