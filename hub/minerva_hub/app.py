@@ -155,7 +155,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             store=store,
             bus=bus,
             fleet=commands,
-            updates=page.Updating(releases=releases, rollouts=rollouts),
+            updates=page.Updating(releases=releases, rollouts=rollouts, shelf=shelf),
             health=health,
             access=access,
             names=identity.names,

@@ -166,7 +166,7 @@ async def running(folder: Path, port: int | None = None) -> AsyncIterator[TestHu
     rollouts = Rollouts(store, bus, fleet)
     shelf = Shelf(folder / "releases")
     shelf.open()
-    updates = faces.Updating(releases=Releases(store.updates, shelf), rollouts=rollouts)
+    updates = faces.Updating(releases=Releases(store.updates, shelf), rollouts=rollouts, shelf=shelf)
     faces.setup(
         app, store=store, bus=bus, fleet=fleet, updates=updates, health=lambda: current[0], access=access
     )

@@ -20,10 +20,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from minerva import manifest
+from minerva.errors import UpdateError
 from minerva_hub.errors import UserError
 from minerva_tools.usb import firmware, flashing, partitions
 from minerva_tools.usb.firmware import Firmware, ImageError, Part, check_image, chip_of
 from minerva_tools.usb.partitions import Partition
+
+from tests.tools.usb_rig import trusting
 
 Minerva = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -277,3 +282,24 @@ def test_ports_without_a_chip(minerva: Minerva, tmp_path: Path, monkeypatch: pyt
 def test_a_merged_firmware_has_its_parts() -> None:
     parts = (Part(0, b"\x01\x02", "a"), Part(8, b"\x03", "b"))
     assert Firmware("esp32s3", 4 * MB, (), parts).merged() == b"\x01\x02" + b"\xff" * 6 + b"\x03"
+
+
+def test_an_image_for_new_boards_is_a_release_that_no_device_takes_as_an_update(
+    minerva: Minerva, tmp_path: Path
+) -> None:
+    (tmp_path / "keys.json").write_bytes(trusting(Ed25519PrivateKey.generate()))
+    (tmp_path / "mp.bin").write_bytes(whole())
+    (tmp_path / "app.bin").write_bytes(make_image("esp32s3", 60_000))
+    build = ("release", "build", "r", "--keyset", "keys.json", "--security-version", "1", "--full", "--image")
+    code, _, err = minerva(*build, "app.bin")
+    assert code == 1 and "no partition table" in err
+    code, _, err = minerva(*build, "mp.bin")
+    assert code == 0, err
+    made = manifest.parse((tmp_path / "r" / "manifest.json").read_bytes())
+    assert (made.kind, made.abi) == ("image", "esp32s3-full")
+    assert (tmp_path / "r" / "files.bin").read_bytes() == whole()
+    with pytest.raises(UpdateError) as refused:
+        manifest.check_for(
+            made, variant=made.variant, board=made.boards[0], abi="esp32s3", security_version=0, utc_s=None
+        )
+    assert refused.value.code == "wrong_abi"

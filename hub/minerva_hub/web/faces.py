@@ -12,6 +12,7 @@ from minerva_hub.bus import Bus
 from minerva_hub.events import DeviceInfo, HubHealth, Mode
 from minerva_hub.releases import Releases
 from minerva_hub.rollouts import Rollouts
+from minerva_hub.rollouts.shelf import Shelf
 from minerva_hub.store import Store
 
 
@@ -37,10 +38,11 @@ class FleetFace(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Updating:
-    """What receives releases, and what brings them to devices."""
+    """What receives releases, what brings them to devices, and where their files are."""
 
     releases: Releases
     rollouts: Rollouts
+    shelf: Shelf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,13 @@ CSP = (
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
+# The page that flashes boards runs ESP Web Tools, which makes elements from text and styles them in place. It
+# shows nothing that somebody else wrote but names and versions of signed releases.
+FLASHER = "/flasher"
+FLASHER_CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -118,6 +125,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if is_of_devices(request):
         return
     response.headers.update(HEADERS)
+    if request.path == FLASHER:
+        response.headers["Content-Security-Policy"] = FLASHER_CSP
     response.headers.setdefault(
         hdrs.CACHE_CONTROL, "no-store" if request.path.startswith("/api/") else "no-cache"
     )

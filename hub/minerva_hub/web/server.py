@@ -11,6 +11,7 @@ from minerva_hub.auth import Access
 from minerva_hub.bus import Bus
 from minerva_hub.events import HubHealth
 from minerva_hub.store import Store
+from minerva_hub.web import flasher
 from minerva_hub.web.faces import FACES, Faces, FleetFace, Updating
 from minerva_hub.web.guard import Guard, add_headers, is_of_devices
 from minerva_hub.web.login import ACCESS, LOGIN_PAGE, PAGE, doorkeeper, login_page
@@ -48,6 +49,7 @@ def setup(
     app.router.add_get("/api/openapi.json", _openapi)
     app.router.add_get("/", _index)
     app.router.add_get(LOGIN_PAGE, login_page)
+    flasher.setup(app)
     app.router.add_static("/page", PAGE)
 
 

@@ -103,6 +103,16 @@ def compiled(source: bytes, path: str, march: str) -> bytes:
         return out.read_bytes()
 
 
+def full_image(path: Path) -> Content:
+    """What a new board is flashed with: bootloader, partitions, application in one file; UserError.
+
+    Its abi is `<chip>-full`: no device takes it for an update, of which it is none.
+    """
+    from minerva_tools.usb.firmware import micropython
+
+    return Content(f"{micropython(path).chip}-full", {manifest.IMAGE_PATH: path.read_bytes()})
+
+
 def image(path: Path, chip: str | None) -> Content:
     """A whole firmware: an application image, or an ELF file of `chip` that esptool makes one of.
 

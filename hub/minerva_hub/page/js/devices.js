@@ -26,6 +26,7 @@ export function show(root, hub) {
     h("div", { class: "devices" },
       h("h1", { tabindex: "-1" }, "Devices"),
       warnings, grid, empty,
+      h("p", {}, h("a", { href: "/flasher" }, "Flash a new board with this browser")),
       h("section", { "aria-labelledby": "engines" }, h("h2", { id: "engines" }, "Engines"), engines),
       h("section", { "aria-labelledby": "owner" }, h("h2", { id: "owner" }, "Who may look"), owner.element),
       h("section", { "aria-labelledby": "hub" }, h("h2", { id: "hub" }, "This hub"), facts)),

@@ -50,6 +50,9 @@ def build(
             help="A whole firmware instead: an image, or an ELF file with --chip.", show_default=False
         ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="The image is for a new board: bootloader, partitions and all.")
+    ] = False,
     chip: Annotated[str | None, typer.Option(help="The image's chip.", show_default=False)] = None,
     variant: Annotated[str, typer.Option(help="The image's firmware: rust or micropython.")] = "rust",
     signer: Annotated[
@@ -84,7 +87,7 @@ def build(
     rotations = _rotations(rotation or [], trusted, keyset)
     at = _created() if created is None else created
     wanted = board or boards(device_folder())
-    content = _content(wanted, source, march, image, chip)
+    content = _content(wanted, source, march, image, chip, full=full)
     release, made = build_release(
         folder,
         Description(
@@ -108,10 +111,16 @@ def build(
     )
 
 
-def _content(wanted: list[str], source: bool, march: str, image: Path | None, chip: str | None) -> Content:
+def _content(
+    wanted: list[str], source: bool, march: str, image: Path | None, chip: str | None, *, full: bool
+) -> Content:
     from minerva_tools.release import files
     from minerva_tools.virtual import device_folder
 
+    if full:
+        if image is None:
+            raise UserError("--full says what --image FILE is; minerva device flash --out makes one")
+        return files.full_image(image)
     if image is not None:
         return files.image(image, chip)
     return files.application(device_folder(), wanted, None if source else march)
