@@ -1,4 +1,4 @@
-//! The loop of the device: microphone, button, light, watchdog, and the health gate of a slot on trial.
+//! The loop of the device: microphone, button, light, watchdog, and what the updater hears of it.
 //!
 //! It is a thread of its own above the network's, so that a TLS handshake, which keeps the processor for a second or
 //! two, costs no sound. It is no interrupt: those run on the stack of whatever they interrupt.
@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use core::ffi::c_void;
 
 use embassy_time::Instant;
-use esp_bootloader_esp_idf::partitions::Error;
 use esp_hal::gpio::Input;
 use esp_hal::rtc_cntl::{Rwdt, RwdtStage};
 use esp_hal::time::Duration;
@@ -16,18 +15,19 @@ use esp_println::println;
 use esp_radio_rtos_driver::task_create;
 use esp_rtos::CurrentThreadHandle;
 use minerva_board::boards::Board;
-use minerva_board::boot::{self, Facts, Order, Running};
 use minerva_board::button::Button;
-use minerva_board::records::State;
+use minerva_board::exchange::Exchange;
 use minerva_board::watch::{self, Loop, Watch};
 use minerva_board::wire::DeviceEnd;
 use minerva_device::ports::Clock;
 use minerva_device::settings::Settings;
 use minerva_device::{Device, Identity, LightState};
+use minerva_ota::flash::Slot;
+use minerva_ota::gate::Facts;
 use static_cell::StaticCell;
 
 use crate::chip::{CHIP, PSRAM_RING_BYTES, RING_BYTES};
-use crate::flash::Flash;
+use crate::flash::Shared;
 use crate::light::Light;
 use crate::mic::Mic;
 use crate::slots;
@@ -38,8 +38,8 @@ const LOOK_MS: u32 = 10;
 const PRIORITY: u32 = 1;
 /// A write to flash alone takes 4 kB of it.
 const STACK_BYTES: usize = 20 * 1024;
-/// How often the health gate is asked.
-const TRIAL_LOOK_MS: u32 = 1000;
+/// How often the health gate hears how it is.
+const TELL_MS: u32 = 1000;
 
 /// What the loop is made of.
 pub struct Parts {
@@ -48,9 +48,9 @@ pub struct Parts {
     /// Its board.
     pub board: &'static Board,
     /// The slot that runs, where there are slots.
-    pub running: Option<Running>,
+    pub running: Option<Slot>,
     /// The flash.
-    pub flash: &'static mut Flash,
+    pub flash: Shared,
     /// The microphone.
     pub mic: Mic,
     /// The light.
@@ -63,6 +63,8 @@ pub struct Parts {
     pub wire: DeviceEnd<'static>,
     /// Which loops go round.
     pub watch: &'static Watch,
+    /// What the updater is told, and tells.
+    pub exchange: &'static Exchange,
     /// Unpredictable numbers.
     pub random: fn() -> u64,
 }
@@ -107,12 +109,15 @@ pub fn begin(parts: Parts) -> Result<&'static mut Body, String> {
     let identity = Identity {
         board: parts.board.name,
         version: env!("CARGO_PKG_VERSION"),
-        slot: slots::name(&parts.running),
+        slot: slots::name(parts.running),
         features: CHIP.has_fpu(),
         start_ms: 0,
     };
-    let device = Device::new(parts.settings, identity, memory.leak(), parts.random)
+    let mut device = Device::new(parts.settings, identity, memory.leak(), parts.random)
         .map_err(|error| alloc::format!("{error:?}"))?;
+    if parts.settings.update.is_some() && parts.running.is_some() {
+        device.has_updater();
+    }
     Ok(PLACE.init(Body { device, parts }))
 }
 
@@ -141,21 +146,24 @@ fn run(body: &mut Body) -> ! {
     let patience = Duration::from_millis(watch::TIMEOUT_MS);
     parts.watchdog.set_timeout(RwdtStage::Stage0, patience);
     parts.watchdog.enable();
-    let mut trial_at = Ticks.ticks_ms();
+    let mut told_at = Ticks.ticks_ms();
     loop {
         let now = Ticks.ticks_ms();
         if button.look(parts.button.is_low(), now) {
-            device.press_button(&mut parts.mic, parts.flash);
+            device.press_button(&mut parts.mic, &mut parts.flash);
         }
-        let wait = device.poll(&Ticks, &mut parts.mic, &mut parts.wire, parts.flash);
+        let wait = device.poll(&Ticks, &mut parts.mic, &mut parts.wire, &mut parts.flash);
+        if device.speech() {
+            parts.exchange.speaks(Instant::now().as_millis());
+        }
         parts.light.show(device.light(), now);
         while let Some(note) = device.take_note() {
             println!("{note}");
         }
-        if now.wrapping_sub(trial_at) >= TRIAL_LOOK_MS {
-            trial_at = now;
+        if now.wrapping_sub(told_at) >= TELL_MS {
+            told_at = now;
             device.set_heap_free(esp_alloc::HEAP.free() as u64);
-            mind_the_trial(device, parts);
+            tell(device, parts);
         }
         parts.watch.alive(Loop::Device);
         if parts.watch.all_alive() {
@@ -166,11 +174,8 @@ fn run(body: &mut Body) -> ! {
     }
 }
 
-/// Ask the health gate, and do what it says.
-fn mind_the_trial(device: &Device<'_>, parts: &mut Parts) {
-    let Some(running) = parts.running else {
-        return;
-    };
+/// Tell the updater how it is, and the hub how an update goes.
+fn tell(device: &mut Device<'_>, parts: &mut Parts) {
     let facts = Facts {
         welcomed: device.utc_ms().is_some(),
         health_acked: device.health_acked(),
@@ -178,49 +183,11 @@ fn mind_the_trial(device: &Device<'_>, parts: &mut Parts) {
         muted: device.light() == LightState::Muted,
         uptime_ms: Instant::now().as_millis(),
     };
-    let state = parts.flash.state();
-    let order = boot::decide(running, &state, &facts);
-    if order == Order::Wait {
-        return;
-    }
-    let done = carry_out(
-        order,
-        parts.flash,
-        boot::after(order, running, &state, &facts),
-    );
-    match (order, done) {
-        (Order::Keep, Ok(())) => {
-            println!("the trial of this firmware is over: it stays");
-            parts.running = Some(Running {
-                on_trial: false,
-                ..running
-            });
-        }
-        (Order::Blame, Ok(())) => {
-            println!("the other slot's trial is over: it did not reach the hub")
-        }
-        (Order::GiveUp(why), Ok(())) => {
-            println!("the trial of this firmware is over: {why}; back to the other slot");
-            esp_hal::system::software_reset();
-        }
-        (Order::TryAgain, Ok(())) => {
-            println!("no hub here either: the other slot gets another turn");
-            esp_hal::system::software_reset();
-        }
-        (_, Err(error)) => println!("the slot's state cannot be written: {error}"),
-        (Order::Wait, Ok(())) => {}
-    }
-}
-
-/// The state first: power may fail between the two.
-fn carry_out(order: Order, flash: &mut Flash, state: State) -> Result<(), Error> {
-    if flash.state() != state {
-        flash.keep(state)?;
-    }
-    match order {
-        Order::Keep => flash.mark(true),
-        Order::GiveUp(_) => flash.mark(false),
-        Order::TryAgain => flash.try_other(),
-        Order::Blame | Order::Wait => Ok(()),
+    let utc_s = device.utc_ms().map(|ms| ms / 1000);
+    parts
+        .exchange
+        .tell(facts, utc_s, device.take_update_check());
+    if let Some(news) = parts.exchange.take_news() {
+        device.tell_update(news);
     }
 }

@@ -1,85 +1,151 @@
-//! The flash: settings, the state that outlasts a restart, and which slot runs.
+//! The flash: settings, the state that outlasts a restart, the slots, and what is kept of updates.
 
+use core::cell::RefCell;
 use core::fmt::Write;
 
-use esp_bootloader_esp_idf::ota::OtaImageState;
-use esp_bootloader_esp_idf::ota_updater::OtaUpdater;
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use esp_bootloader_esp_idf::partitions::{
-    AppPartitionSubType, Error, FlashStorage, PARTITION_TABLE_MAX_LEN, PartitionEntry,
-    PartitionType, read_partition_table,
+    AppPartitionSubType, FlashStorage, PARTITION_TABLE_MAX_LEN, PartitionTable, PartitionType,
+    read_partition_table,
 };
 use esp_hal::peripherals::FLASH;
 use heapless::String;
-use minerva_board::boot::Running;
 use minerva_board::records::{
-    Kept, SETTINGS_HEADER, STATE_BYTES, State, check_settings, settings_length,
+    KEYS_AT, Kept, SETTINGS_HEADER, STATE_BYTES, State, check_settings, keys_length, read_keys,
+    settings_length,
 };
 use minerva_device::ports::{Store, StoreError};
 use minerva_device::settings::{self, MAX_BYTES, Settings, SettingsError};
+use minerva_ota::flash::{FlashError, Region, SECTOR, Slot};
+use minerva_ota::keyset::{self, KeySet};
 
-const SECTOR: u32 = 4096;
-const STATE: &str = "state";
-const SETTINGS: &str = "settings";
+/// A partition; one that is not there has no bytes.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    at: u32,
+    size: u32,
+}
+
+/// Where everything lies.
+#[derive(Clone, Copy, Default)]
+struct Layout {
+    settings: Part,
+    state: Part,
+    select: Part,
+    records: Part,
+    a: Part,
+    b: Part,
+}
+
+impl Layout {
+    fn read(table: &PartitionTable<'_>) -> Self {
+        let part = |name: &str| {
+            let entry = table.iter().find(|entry| entry.label_as_str() == name);
+            entry.map_or(Part::default(), |entry| Part {
+                at: entry.offset(),
+                size: entry.len(),
+            })
+        };
+        Self {
+            settings: part("settings"),
+            state: part("state"),
+            select: part("otadata"),
+            records: part("update"),
+            a: part("ota_0"),
+            b: part("ota_1"),
+        }
+    }
+
+    const fn of(&self, region: Region) -> Part {
+        match region {
+            Region::Slot(Slot::A) => self.a,
+            Region::Slot(Slot::B) => self.b,
+            Region::Select => self.select,
+            Region::Records => self.records,
+        }
+    }
+}
 
 /// The flash and what is kept in it.
 pub struct Flash {
     storage: FlashStorage<'static>,
-    table: [u8; PARTITION_TABLE_MAX_LEN],
+    layout: Layout,
+    running: Option<Slot>,
     kept: Kept,
 }
 
 impl Flash {
-    /// Reads the state; one that cannot be read counts as muted.
+    /// Reads the partition table and the state; a state that cannot be read counts as muted.
     pub fn new(flash: FLASH<'static>) -> Self {
+        let mut storage = FlashStorage::new(flash);
+        let mut buffer = [0; PARTITION_TABLE_MAX_LEN];
+        let (mut layout, mut running) = (Layout::default(), None);
+        if let Ok(table) = read_partition_table(&mut storage, &mut buffer) {
+            layout = Layout::read(&table);
+            let booted = table.booted_partition().ok().flatten();
+            running = booted.and_then(|entry| match entry.partition_type() {
+                PartitionType::App(AppPartitionSubType::Ota0) => Some(Slot::A),
+                PartitionType::App(AppPartitionSubType::Ota1) => Some(Slot::B),
+                _ => None,
+            });
+        }
         let mut new = Self {
-            storage: FlashStorage::new(flash),
-            table: [0; PARTITION_TABLE_MAX_LEN],
+            storage,
+            layout,
+            running,
             kept: Kept::read(&[[0; STATE_BYTES]; 2]),
         };
-        if let Ok(copies) = new.read_state() {
+        let mut copies = [[0; STATE_BYTES]; 2];
+        let [first, second] = &mut copies;
+        let state = new.layout.state;
+        if new.read(state, 0, first).is_ok() && new.read(state, SECTOR, second).is_ok() {
             new.kept = Kept::read(&copies);
         }
         new
     }
 
-    /// The state that is kept.
-    pub const fn state(&self) -> State {
-        self.kept.state
+    /// Which slot runs; None where there are no slots.
+    pub const fn running(&self) -> Option<Slot> {
+        self.running
     }
 
-    fn find(&mut self, name: &str) -> Result<PartitionEntry, Error> {
-        let table = read_partition_table(&mut self.storage, &mut self.table)?;
-        table
-            .iter()
-            .find(|entry| entry.label_as_str() == name)
-            .ok_or(Error::Invalid)
+    fn address(part: Part, at: u32, length: usize) -> Result<u32, FlashError> {
+        let length = u32::try_from(length).map_err(|_| FlashError)?;
+        let end = at.checked_add(length).ok_or(FlashError)?;
+        if end > part.size {
+            return Err(FlashError);
+        }
+        part.at.checked_add(at).ok_or(FlashError)
     }
 
-    fn read(&mut self, name: &str, offset: u32, bytes: &mut [u8]) -> Result<(), Error> {
-        let entry = self.find(name)?;
-        entry.as_flash_region(&mut self.storage).read(offset, bytes)
+    fn read(&mut self, part: Part, at: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        let address = Self::address(part, at, bytes.len())?;
+        self.storage.read(address, bytes).map_err(|_| FlashError)
     }
 
-    fn read_state(&mut self) -> Result<[[u8; STATE_BYTES]; 2], Error> {
-        let mut copies = [[0; STATE_BYTES]; 2];
-        let [first, second] = &mut copies;
-        self.read(STATE, 0, first)?;
-        self.read(STATE, SECTOR, second)?;
-        Ok(copies)
+    /// Not `write`, which would read, erase and write the whole sector for each page.
+    fn write(&mut self, part: Part, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        let address = Self::address(part, at, bytes.len())?;
+        self.storage
+            .write_nor(address, bytes)
+            .map_err(|_| FlashError)
+    }
+
+    fn erase(&mut self, part: Part, at: u32) -> Result<(), FlashError> {
+        let address = Self::address(part, at, SECTOR as usize)?;
+        self.storage
+            .erase(address, address + SECTOR)
+            .map_err(|_| FlashError)
     }
 
     /// Keep a state; the one before stands until this one does.
-    ///
-    /// # Errors
-    ///
-    /// When the flash cannot be written. What is kept is then the state before, or this one.
-    pub fn keep(&mut self, state: State) -> Result<(), Error> {
-        let entry = self.find(STATE)?;
+    fn keep(&mut self, state: State) -> Result<(), FlashError> {
+        let part = self.layout.state;
         let (copy, bytes) = self.kept.replace(state);
-        let mut region = entry.as_flash_region(&mut self.storage);
-        let start = u32::from(copy) * SECTOR;
-        region.erase(start, start + SECTOR)?;
-        region.write(start, &bytes)
+        let at = u32::from(copy) * SECTOR;
+        self.erase(part, at)?;
+        self.write(part, at, &bytes)
     }
 
     /// The settings as they were written to their partition.
@@ -88,73 +154,28 @@ impl Flash {
     ///
     /// Why there are none.
     pub fn settings(&mut self) -> Result<Settings, SettingsError> {
+        let part = self.layout.settings;
         let mut header = [0; SETTINGS_HEADER];
-        self.read(SETTINGS, 0, &mut header)
-            .map_err(|error| unreadable(&error))?;
+        self.read(part, 0, &mut header).map_err(unreadable)?;
         let length = settings_length(&header).map_err(|why| refused(why.text()))?;
         let mut json = alloc::vec![0; MAX_BYTES];
         let json = json.get_mut(..length).unwrap_or_default();
-        self.read(SETTINGS, SETTINGS_HEADER as u32, json)
-            .map_err(|error| unreadable(&error))?;
+        self.read(part, SETTINGS_HEADER as u32, json)
+            .map_err(unreadable)?;
         check_settings(&header, json).map_err(|why| refused(why.text()))?;
         settings::parse(json)
     }
 
-    /// Which slot runs; None where there are no slots, or none was ever selected.
-    pub fn running(&mut self) -> Option<Running> {
-        let table = read_partition_table(&mut self.storage, &mut self.table).ok()?;
-        let slot = match table.booted_partition().ok()??.partition_type() {
-            PartitionType::App(AppPartitionSubType::Ota0) => 0,
-            PartitionType::App(AppPartitionSubType::Ota1) => 1,
-            _ => return None,
-        };
-        let mut slots = OtaUpdater::new(&mut self.storage, &mut self.table).ok()?;
-        // An image that was written by USB has no record of its own: it is not on trial.
-        let on_trial = matches!(
-            slots.current_ota_state(),
-            Ok(OtaImageState::New | OtaImageState::PendingVerify)
-        );
-        Some(Running { slot, on_trial })
-    }
-
-    /// Say of the running slot whether it is good.
-    ///
-    /// # Errors
-    ///
-    /// When the flash cannot be written.
-    pub fn mark(&mut self, good: bool) -> Result<(), Error> {
-        let state = if good {
-            OtaImageState::Valid
-        } else {
-            OtaImageState::Invalid
-        };
-        OtaUpdater::new(&mut self.storage, &mut self.table)?.set_current_ota_state(state)
-    }
-
-    /// Select the other slot for the next start, on trial.
-    ///
-    /// # Errors
-    ///
-    /// When the flash cannot be written.
-    pub fn try_other(&mut self) -> Result<(), Error> {
-        let mut slots = OtaUpdater::new(&mut self.storage, &mut self.table)?;
-        slots.activate_next_partition()?;
-        slots.set_current_ota_state(OtaImageState::New)
-    }
-}
-
-impl Store for Flash {
-    fn muted_at_button(&self) -> bool {
-        self.kept.state.muted_at_button
-    }
-
-    fn set_muted_at_button(&mut self, muted: bool) -> Result<(), StoreError> {
-        let state = State {
-            muted_at_button: muted,
-            ..self.kept.state
-        };
-        self.keep(state)
-            .map_err(|_| StoreError("the state partition cannot be written"))
+    /// The key set that was written beside the settings, where there is one.
+    pub fn keys(&mut self) -> Option<KeySet> {
+        let part = self.layout.settings;
+        let mut header = [0; SETTINGS_HEADER];
+        self.read(part, KEYS_AT, &mut header).ok()?;
+        let mut text = alloc::vec![0; keyset::MAX_BYTES];
+        let text = text.get_mut(..keys_length(&header)?)?;
+        self.read(part, KEYS_AT + SETTINGS_HEADER as u32, text)
+            .ok()?;
+        read_keys(&header, text)
     }
 }
 
@@ -165,9 +186,51 @@ fn refused(why: &str) -> SettingsError {
     SettingsError(text)
 }
 
-fn unreadable(error: &Error) -> SettingsError {
+fn unreadable(_: FlashError) -> SettingsError {
     let mut text = String::new();
-    // What does not fit is cut off.
-    let _ = write!(text, "the settings partition cannot be read: {error}");
+    let _ = write!(
+        text,
+        "the settings partition cannot be read: flash it with partitions.csv"
+    );
     SettingsError(text)
+}
+
+/// The flash, for the device's thread and the network's: each read or write is one critical section.
+#[derive(Clone, Copy)]
+pub struct Shared(pub &'static Mutex<CriticalSectionRawMutex, RefCell<Flash>>);
+
+impl Shared {
+    /// Do something with it.
+    pub fn with<T>(self, f: impl FnOnce(&mut Flash) -> T) -> T {
+        self.0.lock(|flash| f(&mut flash.borrow_mut()))
+    }
+}
+
+impl minerva_ota::flash::Flash for Shared {
+    fn size(&mut self, region: Region) -> u32 {
+        self.with(|flash| flash.layout.of(region).size)
+    }
+
+    fn read(&mut self, region: Region, at: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        self.with(|flash| flash.read(flash.layout.of(region), at, bytes))
+    }
+
+    fn write(&mut self, region: Region, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        self.with(|flash| flash.write(flash.layout.of(region), at, bytes))
+    }
+
+    fn erase(&mut self, region: Region, at: u32) -> Result<(), FlashError> {
+        self.with(|flash| flash.erase(flash.layout.of(region), at))
+    }
+}
+
+impl Store for Shared {
+    fn muted_at_button(&self) -> bool {
+        self.with(|flash| flash.kept.state.muted_at_button)
+    }
+
+    fn set_muted_at_button(&mut self, muted_at_button: bool) -> Result<(), StoreError> {
+        self.with(|flash| flash.keep(State { muted_at_button }))
+            .map_err(|_| StoreError("the state partition cannot be written"))
+    }
 }

@@ -16,11 +16,16 @@ mod mic;
 mod network;
 mod panic;
 mod slots;
+mod updates;
 mod wifi;
 
 use alloc::ffi::CString;
+use core::cell::RefCell;
+
 use embassy_executor::Spawner;
 use embassy_net::{DhcpConfig, StackResources};
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_time::{Duration, Timer};
 use esp_hal::clock::CpuClock;
 use esp_hal::rng::{Rng, Trng};
@@ -29,6 +34,7 @@ use esp_hal::timer::timg::TimerGroup;
 use esp_println::println;
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
 use minerva_board::boards;
+use minerva_board::exchange::Exchange;
 use minerva_board::watch::Watch;
 use minerva_board::wire::Wire;
 use minerva_device::settings::Settings;
@@ -37,9 +43,10 @@ use static_cell::StaticCell;
 
 use chip::CHIP;
 use device::Parts;
-use flash::Flash;
+use flash::{Flash, Shared};
 use light::Light;
 use mic::Mic;
+use updates::Updates;
 
 esp_bootloader_esp_idf::esp_app_desc!();
 
@@ -48,7 +55,8 @@ const SOCKETS: usize = 3;
 
 static WIRE: Wire = Wire::new();
 static WATCH: Watch = Watch::new();
-static FLASH: StaticCell<Flash> = StaticCell::new();
+static EXCHANGE: Exchange = Exchange::new();
+static FLASH: StaticCell<Mutex<CriticalSectionRawMutex, RefCell<Flash>>> = StaticCell::new();
 static SETTINGS: StaticCell<Settings> = StaticCell::new();
 static RANDOM: StaticCell<Trng> = StaticCell::new();
 static TLS: StaticCell<Tls<'static>> = StaticCell::new();
@@ -75,18 +83,19 @@ async fn main(spawner: Spawner) -> ! {
     let timers = TimerGroup::new(chip.TIMG0);
     esp_rtos::start(timers.timer0, chip.FROM_CPU_INTR0);
 
-    let flash = FLASH.init(Flash::new(chip.FLASH));
-    let running = flash.running();
+    let flash = Shared(FLASH.init(Mutex::new(RefCell::new(Flash::new(chip.FLASH)))));
+    let running = flash.with(|flash| flash.running());
     println!(
         "minerva {} (Rust, EXPERIMENTAL: not yet run on hardware), {}, slot {}",
         env!("CARGO_PKG_VERSION"),
         CHIP.name(),
-        slots::name(&running),
+        slots::name(running),
     );
+    let slots = updates::begin(flash);
     if !CHIP.has_fpu() {
         println!("{} has no FPU: audio only, no features", CHIP.name());
     }
-    let settings = match flash.settings() {
+    let settings = match flash.with(Flash::settings) {
         Ok(settings) => SETTINGS.init(settings),
         Err(error) => stop(&error.0).await,
     };
@@ -139,6 +148,7 @@ async fn main(spawner: Spawner) -> ! {
         watchdog: Rtc::new(chip.RTC_TIMER).rwdt,
         wire: WIRE.device(),
         watch: &WATCH,
+        exchange: &EXCHANGE,
         random,
     };
     let device = match device::begin(parts) {
@@ -146,6 +156,7 @@ async fn main(spawner: Spawner) -> ! {
         Err(why) => stop(&why).await,
     };
     device::start(device);
+    let updates = slots.map(|slots| Updates::new(slots, flash, &EXCHANGE, settings, random));
     let hub = network::Hub {
         settings,
         ca,
@@ -154,7 +165,7 @@ async fn main(spawner: Spawner) -> ! {
     };
     match (
         network::run(runner),
-        network::keep(hub, stack, &WIRE, &WATCH),
+        network::keep(hub, stack, &WIRE, &WATCH, updates),
         wifi::keep(controller, network, &WIRE, &WATCH),
     ) {
         (Ok(run), Ok(link), Ok(join)) => {

@@ -1,12 +1,12 @@
 //! Names of the copies of the firmware.
 
-use minerva_board::boot::Running;
+use minerva_ota::flash::Slot;
 
 /// As in the partition table; `factory` where there are no slots.
-pub fn name(running: &Option<Running>) -> &'static str {
+pub const fn name(running: Option<Slot>) -> &'static str {
     match running {
-        Some(Running { slot: 0, .. }) => "ota_0",
-        Some(_) => "ota_1",
+        Some(Slot::A) => "ota_0",
+        Some(Slot::B) => "ota_1",
         None => "factory",
     }
 }

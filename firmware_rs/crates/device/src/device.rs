@@ -1,6 +1,7 @@
 //! The device: what [`poll`](Device::poll) does in turn.
 
 mod talk;
+mod updates;
 
 use heapless::String;
 use minerva_dsp::mel64::{self, Mel64};
@@ -21,6 +22,9 @@ use crate::recorder::{Policy, Recorder};
 use crate::report::Report;
 use crate::settings::Settings;
 use talk::Sent;
+use updates::Updates;
+
+pub use updates::News;
 
 /// How often a device that is not heard looks at its connection.
 const IDLE_MS: u32 = 50;
@@ -62,6 +66,7 @@ pub struct Device<'a> {
     heard_ms: u64,
     utc: Option<(u64, u64)>, // what the hub's clock said, and the device time of that
     heap_free: u64,
+    updates: Updates,
     begun: bool,
     started: bool,
     failed: bool,
@@ -134,6 +139,7 @@ impl<'a> Device<'a> {
             heard_ms: 0,
             utc: None,
             heap_free: 0,
+            updates: Updates::default(),
             begun: false,
             started: false,
             failed: false,

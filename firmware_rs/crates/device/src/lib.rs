@@ -41,7 +41,7 @@ mod recorder;
 mod report;
 mod text;
 
-pub use device::{Device, Identity};
+pub use device::{Device, Identity, News};
 pub use light::LightState;
 pub use memory::{STOCK_RING, TooLittleMemory};
 pub use minerva_wire::privacy::{Mode, Muted};

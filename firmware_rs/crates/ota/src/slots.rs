@@ -304,7 +304,7 @@ impl Slots {
             release,
             hash: Sha256::new(),
             have: 0,
-            page: [0; PAGE],
+            page: Page([0; PAGE]),
             used: 0,
         })
     }
@@ -321,6 +321,24 @@ impl Slots {
             self.record.outcome = Outcome::NoHub;
         }
         self.store(flash)
+    }
+
+    /// What is there of a download is wrong: it comes anew.
+    ///
+    /// # Errors
+    ///
+    /// When the flash cannot be written.
+    pub fn discard<F: Flash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
+        if let Some(release) = &mut self.release {
+            let anew = Release {
+                whole: false,
+                have: 0,
+                ..*release
+            };
+            self.releases.store(flash, &anew)?;
+            *release = anew;
+        }
+        Ok(())
     }
 
     /// Record how far a download came.
@@ -510,6 +528,11 @@ fn hash_page<F: Flash>(
     u32::try_from(size).map_err(|_| FlashError)
 }
 
+/// As chips want what they write.
+#[derive(Clone, Debug)]
+#[repr(align(4))]
+struct Page([u8; PAGE]);
+
 /// An image on its way into a slot. It is hashed as it comes, page by page.
 #[derive(Clone, Debug)]
 pub struct Filling {
@@ -517,7 +540,7 @@ pub struct Filling {
     hash: Sha256,
     /// Bytes on the flash, full pages until the last.
     have: u32,
-    page: [u8; PAGE],
+    page: Page,
     used: usize,
 }
 
@@ -569,7 +592,7 @@ impl Filling {
     pub fn write<F: Flash>(&mut self, flash: &mut F, mut bytes: &[u8]) -> Result<(), Refusal> {
         while !bytes.is_empty() {
             let left = self.release.size.saturating_sub(self.got());
-            let room = self.page.get_mut(self.used..).unwrap_or_default();
+            let room = self.page.0.get_mut(self.used..).unwrap_or_default();
             let take = room
                 .len()
                 .min(bytes.len())
@@ -597,18 +620,18 @@ impl Filling {
         if self.have.is_multiple_of(SECTOR) {
             flash.erase(region, self.have)?;
         }
-        let page = self.page.get(..self.used).unwrap_or_default();
+        let page = self.page.0.get(..self.used).unwrap_or_default();
         self.hash.update(page);
         let size = u32::try_from(self.used).unwrap_or_default();
         // Writes are of whole words; what follows the image stays as it was erased.
         let padded = self.used.next_multiple_of(4);
-        if let Some(rest) = self.page.get_mut(self.used..padded) {
+        if let Some(rest) = self.page.0.get_mut(self.used..padded) {
             rest.fill(0xff);
         }
         flash.write(
             region,
             self.have,
-            self.page.get(..padded).unwrap_or_default(),
+            self.page.0.get(..padded).unwrap_or_default(),
         )?;
         self.have = self.have.saturating_add(size);
         self.used = 0;

@@ -21,6 +21,7 @@ const FIRST_TROUBLE_MS: u64 = 2000;
 const MOST_TROUBLE_MS: u64 = 600_000; // so a server that was away is found again within ten minutes
 const MAX_TRIES: u8 = 8; // in a row without MIN_GAIN bytes, before the server is told that it does not go
 const MIN_GAIN: u32 = 4096; // more than a trickling server gives before it is left
+const CHECK_MS: u64 = 10_000; // the hub's word makes a device ask again no more often than that
 const LOOK_MS: u64 = 1000; // how often to look whether it is quiet
 /// Bytes of one request for a range: between two the device may be told to stop, and somebody may begin to speak.
 pub const MOST: u32 = 65_536;
@@ -135,6 +136,7 @@ pub struct Updater<'a> {
     step: Step,
     state: &'static str,
     due_ms: u64,
+    asked_ms: Option<u64>,
     poll: Poll,
     path: Path,
     action: u64,
@@ -169,6 +171,7 @@ impl<'a> Updater<'a> {
             step: Step::Idle,
             state: "idle",
             due_ms: 0,
+            asked_ms: None,
             poll: Poll {
                 sleep_s: ddi::USUAL_SLEEP_S,
                 deployment: None,
@@ -224,10 +227,19 @@ impl<'a> Updater<'a> {
         self.action
     }
 
-    /// Ask now, or as soon as may be: the hub says that there is something.
-    pub fn check(&mut self, at_ms: u64) {
+    /// When there is something to do, by the clock of `next`.
+    #[must_use]
+    pub const fn due_ms(&self) -> u64 {
+        self.due_ms
+    }
+
+    /// The hub says that there is something to ask for: ask, but not more often than each ten seconds.
+    pub fn check(&mut self, now_ms: u64) {
         if self.is_idle() {
-            self.due_ms = self.due_ms.min(at_ms);
+            let soonest = self
+                .asked_ms
+                .map_or(0, |asked| asked.saturating_add(CHECK_MS));
+            self.due_ms = self.due_ms.min(now_ms.max(soonest));
         }
     }
 
@@ -382,6 +394,7 @@ impl<'a> Updater<'a> {
     fn take(&mut self, now_ms: u64, body: &[u8]) -> Result<(), Refusal> {
         match self.step {
             Step::Poll | Step::Look => {
+                self.asked_ms = Some(now_ms);
                 self.poll = Poll::read(body)?;
                 self.polled(now_ms);
             }

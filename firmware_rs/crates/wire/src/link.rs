@@ -51,6 +51,7 @@ pub struct Link {
     dropped: u32,
     health_n: u32,
     health_acked: Option<u32>,
+    updater: bool,
 }
 
 impl Link {
@@ -69,7 +70,13 @@ impl Link {
             dropped: 0,
             health_n: 0,
             health_acked: None,
+            updater: false,
         }
+    }
+
+    /// Whoever drives this link updates the device when the hub says so; before, such orders are refused.
+    pub fn has_updater(&mut self) {
+        self.updater = true;
     }
 
     /// How the link stands.

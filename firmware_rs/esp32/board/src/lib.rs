@@ -2,10 +2,13 @@
 #![no_std]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+extern crate alloc;
+
 pub mod boards;
-pub mod boot;
 pub mod button;
 pub mod bytes;
+pub mod errand;
+pub mod exchange;
 pub mod pixel;
 pub mod records;
 pub mod selftest;

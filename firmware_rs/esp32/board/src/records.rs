@@ -4,17 +4,25 @@
 //!
 //! ```text
 //! settings   "MNVS" | u32 length | u32 CRC-32 of the JSON | JSON
-//! state      "MNVT" | u32 count | u8 muted | u8 trial slot | u8 tries | u8 0 | u32 CRC-32 of all before
+//! key set    "MNVK" | u32 length | u32 CRC-32 of the text | text, from KEYS_AT on
+//! state      "MNVT" | u32 count | u8 muted | 3 x u8 0 | u32 CRC-32 of all before
 //! ```
+//!
+//! What is kept of updates stands in a partition of its own: minerva_ota::slots.
 
 use minerva_device::settings::MAX_BYTES;
+use minerva_ota::keyset::{self, KeySet};
 
 /// Bytes before the JSON.
 pub const SETTINGS_HEADER: usize = 12;
 /// Bytes of a state record; one stands at the start of each of two sectors.
 pub const STATE_BYTES: usize = 16;
 
+/// Where in the settings partition the key set stands that the device trusts.
+pub const KEYS_AT: u32 = 9216;
+
 const SETTINGS_MAGIC: [u8; 4] = *b"MNVS";
+const KEYS_MAGIC: [u8; 4] = *b"MNVK";
 const STATE_MAGIC: [u8; 4] = *b"MNVT";
 
 /// Why there are no settings.
@@ -79,13 +87,16 @@ pub fn check_settings(header: &[u8; SETTINGS_HEADER], json: &[u8]) -> Result<(),
     }
 }
 
-/// A trial that was given up because no hub answered, for the firmware before it to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// The slot that was on trial: 0 or 1.
-    pub slot: u8,
-    /// How often it was tried.
-    pub times: u8,
+/// The length of the text of the key set that follows a header; `None` where none was written.
+pub fn keys_length(header: &[u8; SETTINGS_HEADER]) -> Option<usize> {
+    let length = usize::try_from(word(header, 4)?).ok()?;
+    (header.starts_with(&KEYS_MAGIC) && length <= keyset::MAX_BYTES).then_some(length)
+}
+
+/// The key set that the header was written for; `None` when it is damaged, or is none.
+pub fn read_keys(header: &[u8; SETTINGS_HEADER], text: &[u8]) -> Option<KeySet> {
+    let whole = keys_length(header)? == text.len() && word(header, 8)? == crc32fast::hash(text);
+    whole.then(|| KeySet::parse(text).ok())?
 }
 
 /// What outlasts a restart.
@@ -93,8 +104,6 @@ pub struct Tried {
 pub struct State {
     /// The button muted the device.
     pub muted_at_button: bool,
-    /// A trial without a hub.
-    pub tried: Option<Tried>,
 }
 
 /// A state and where it stands.
@@ -106,23 +115,16 @@ pub struct Kept {
     newest: u8,
 }
 
-const NO_SLOT: u8 = 0xff;
-
 fn decode(bytes: &[u8; STATE_BYTES]) -> Option<(State, u32)> {
     let (body, sum) = bytes.split_last_chunk::<4>()?;
     if !body.starts_with(&STATE_MAGIC) || u32::from_le_bytes(*sum) != crc32fast::hash(body) {
         return None;
     }
-    let [.., muted, slot, times, _] = body else {
+    let [.., muted, _, _, _] = body else {
         return None;
     };
-    let tried = (*slot != NO_SLOT).then_some(Tried {
-        slot: *slot,
-        times: *times,
-    });
     let state = State {
         muted_at_button: *muted != 0,
-        tried,
     };
     Some((state, word(body, 4)?))
 }
@@ -130,13 +132,8 @@ fn decode(bytes: &[u8; STATE_BYTES]) -> Option<(State, u32)> {
 fn encode(state: State, count: u32) -> [u8; STATE_BYTES] {
     let [m0, m1, m2, m3] = STATE_MAGIC;
     let [c0, c1, c2, c3] = count.to_le_bytes();
-    let (slot, times) = state
-        .tried
-        .map_or((NO_SLOT, 0), |tried| (tried.slot, tried.times));
     let muted = u8::from(state.muted_at_button);
-    let mut bytes = [
-        m0, m1, m2, m3, c0, c1, c2, c3, muted, slot, times, 0, 0, 0, 0, 0,
-    ];
+    let mut bytes = [m0, m1, m2, m3, c0, c1, c2, c3, muted, 0, 0, 0, 0, 0, 0, 0];
     if let Some((body, sum)) = bytes.split_last_chunk_mut::<4>() {
         *sum = crc32fast::hash(body).to_le_bytes();
     }
@@ -156,7 +153,6 @@ impl Kept {
                 let never_written = copies.as_flattened().iter().all(|&byte| byte == 0xff);
                 let state = State {
                     muted_at_button: !never_written,
-                    tried: None,
                 };
                 (1, (state, 0))
             }
@@ -184,6 +180,7 @@ mod tests {
     use super::*;
     extern crate std;
     use proptest::prelude::*;
+    use std::format;
     use std::vec::Vec;
 
     const EMPTY: [[u8; STATE_BYTES]; 2] = [[0xff; STATE_BYTES]; 2];
@@ -237,6 +234,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_set_is_taken_whole_or_not_at_all() {
+        let text = format!(
+            "{{\"format\":1,\"version\":1,\"threshold\":1,\"keys\":[\"{}\"]}}",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        );
+        let (mut header, text) = settings_record(text.as_bytes());
+        assert_eq!(keys_length(&header), None);
+        header[..4].copy_from_slice(b"MNVK");
+        assert_eq!(keys_length(&header), Some(text.len()));
+        assert_eq!(read_keys(&header, &text).unwrap().version(), 1);
+        let mut changed = text.clone();
+        changed[20] ^= 1;
+        assert_eq!(read_keys(&header, &changed), None);
+        assert_eq!(keys_length(&[0xff; SETTINGS_HEADER]), None);
+    }
+
+    #[test]
     fn a_new_device_is_not_muted_and_a_damaged_one_is() {
         assert_eq!(Kept::read(&EMPTY).state, State::default());
         let mut damaged = EMPTY;
@@ -246,10 +260,7 @@ mod tests {
     }
 
     fn any_state() -> impl Strategy<Value = State> {
-        (any::<bool>(), proptest::option::of((0..2u8, 0..4u8))).prop_map(|(muted, tried)| State {
-            muted_at_button: muted,
-            tried: tried.map(|(slot, times)| Tried { slot, times }),
-        })
+        any::<bool>().prop_map(|muted_at_button| State { muted_at_button })
     }
 
     proptest! {

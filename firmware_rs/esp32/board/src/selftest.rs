@@ -5,16 +5,7 @@ const SLOTS: u32 = 16_000;
 /// The best a microphone without noise could do; a line that is stuck has one value, or two when it chatters.
 const DISTINCT: u32 = 64;
 
-/// How the test stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not enough was heard yet.
-    Waiting,
-    /// Samples vary as a microphone's do.
-    Passed,
-    /// A second of them did not.
-    Failed,
-}
+pub use minerva_ota::gate::Verdict;
 
 /// Looks at slots as they are captured.
 #[derive(Clone, Copy, Debug, Default)]

@@ -125,6 +125,7 @@ impl Device<'_> {
             }
             LinkEvent::Ack { .. } => self.connection.acked(),
             LinkEvent::HealthAck(_) => {}
+            LinkEvent::CheckUpdates => self.updates.check = true,
             LinkEvent::Error { code, message } => self
                 .notes
                 .hub(now_ms, format_args!("hub: {code}: {message}")),
@@ -258,6 +259,10 @@ impl Device<'_> {
             };
             let health = self.link.health(&fields, self.connection.payload());
             return self.begin_text(health, Carries::Control);
+        }
+        if let Some(news) = self.updates.news.take() {
+            let text = encode_from_device(&news.message(), self.connection.payload());
+            return self.begin_text(text, Carries::Control);
         }
         if let Some(heard) = self.report.take() {
             let message = match heard {

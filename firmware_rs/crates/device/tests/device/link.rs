@@ -366,3 +366,27 @@ fn what_a_stalled_network_cannot_take_gives_way_and_is_counted() {
     assert!((22..=24).contains(&outbox), "{outbox}");
     assert_eq!(world.hub.opens.len(), 1);
 }
+
+#[test]
+fn where_there_is_an_updater_it_hears_of_updates_and_tells_of_them() {
+    let mut world = World::in_mode("speech");
+    world.device.has_updater();
+    world.run(1000);
+    assert!(!world.device.take_update_check());
+    world.hub.order(&FromHub::Update(UpdateOrder::Check));
+    world.run(500);
+    assert!(world.device.take_update_check());
+    assert!(!world.device.take_update_check());
+    assert!(world.hub.errors().is_empty());
+    world.device.tell_update(minerva_device::News {
+        state: "failed",
+        code: Some("bad_hash"),
+        progress: None,
+    });
+    world.run(500);
+    let update = world.hub.last("update");
+    assert_eq!(
+        (&update["state"], &update["code"]),
+        (&"failed".into(), &"bad_hash".into())
+    );
+}

@@ -84,9 +84,12 @@ pub struct Offer {
     pub version: u8,
     /// What becomes of it.
     pub fate: Fate,
-    manifest: String,
-    sig: String,
-    files: Vec<u8>,
+    /// Its manifest.json.
+    pub manifest: String,
+    /// Its manifest.sig.
+    pub sig: String,
+    /// Its image.
+    pub files: Vec<u8>,
 }
 
 /// A release signed by `keys`, with a rotation (the text of the key set, those who sign it) where there is one.

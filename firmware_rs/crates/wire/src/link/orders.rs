@@ -21,6 +21,9 @@ impl Link {
                     ));
                 }
             }
+            FromHub::Update(UpdateOrder::Check) if self.updater => {
+                emit(events, LinkEvent::CheckUpdates);
+            }
             FromHub::Update(UpdateOrder::Check) => self.refuse(WireError::new(
                 Code::UnsupportedUpdate,
                 format_args!("this firmware has no updater"),

@@ -60,6 +60,8 @@ pub enum LinkEvent {
     },
     /// The hub saw this health message.
     HealthAck(u32),
+    /// The hub says that the update server has something; only where there is an updater.
+    CheckUpdates,
     /// The hub refused something; for the log.
     Error {
         /// Its code.
