@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from minerva import wire
 from minerva_hub.audio import decode_adpcm, mel64
+from minerva_tools.conversation import load_demo
 
 from tests.device.device_hub import DeviceHub, conditioned, noise, talk, write_wav
 
@@ -76,7 +77,12 @@ async def test_adpcm(hub: DeviceHub, switch_on: Any, tmp_path: Path) -> None:
 
 @feature("Gate", "a quiet room sends nothing in `speech`; speech opens it: BEGINS, pre-roll, hangover, ENDS",
          needs=("sound",))  # fmt: skip
-async def test_gate(hub: DeviceHub, switch_on: Any, room: Path) -> None:
+async def test_gate(hub: DeviceHub, switch_on: Any, tmp_path: Path) -> None:
+    conversation = load_demo()
+    first = conversation.reference.rooms[0].turns[0]
+    said = conversation.sound["Kitchen"][int(first.start_s * RATE) : int(first.end_s * RATE)]
+    quiet = noise(30, -77, 2)
+    room = write_wav(tmp_path / "room.wav", np.concatenate([quiet[: 3 * RATE], said, quiet]))
     hub.welcome.update(kind="ima_adpcm", mode="speech")
     async with switch_on(hub, room, ceiling="speech"):
         await hub.until(lambda: any(p[1] & wire.ENDS for p in hub.packets))
@@ -86,9 +92,10 @@ async def test_gate(hub: DeviceHub, switch_on: Any, room: Path) -> None:
     assert hub.packet_count == at_the_end
     assert [p[1] for p in hub.packets] == [wire.BEGINS] + [0] * (at_the_end - 2) + [wire.ENDS]
     start, end = hub.packets[0][5], hub.packets[-1][5] + 60
-    # It sounds from 3.25 to 6.0 s after the start; 0.48 s of pre-roll before it, a hangover of 1 to 3 s.
-    assert 2500 <= start <= 3300
-    assert 7000 <= end <= 9500
+    # A sentence, and its end in ms after the start; 0.48 s of pre-roll before it, a hangover of 1 to 3 s.
+    over = 3250 + len(said) * 1000 // RATE
+    assert 2500 <= start <= 3500
+    assert over + 1000 <= end <= over + 3500
     assert all(b[5] - a[5] == 60 for a, b in pairwise(hub.packets)), "contiguous while it is open"
 
 
