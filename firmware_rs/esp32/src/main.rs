@@ -156,7 +156,7 @@ async fn main(spawner: Spawner) -> ! {
         Err(why) => stop(&why).await,
     };
     device::start(device);
-    let updates = slots.map(|slots| Updates::new(slots, flash, &EXCHANGE, settings, random));
+    let updates = slots.map(|slots| Updates::begin(slots, flash, &EXCHANGE, settings, random));
     let hub = network::Hub {
         settings,
         ca,

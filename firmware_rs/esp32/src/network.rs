@@ -4,6 +4,7 @@
 //! There is no other way out of the chip than [`minerva_tls::carry`], which gives nothing to the network before the hub
 //! has proved who it is. `ws://` is for loopback, and a chip has nothing there: such settings are refused.
 
+use alloc::boxed::Box;
 use alloc::ffi::CString;
 use core::cell::Cell;
 use core::net::Ipv4Addr;
@@ -67,7 +68,7 @@ pub async fn keep(
     stack: Stack<'static>,
     wire: &'static Wire,
     watch: &'static Watch,
-    mut updates: Option<Updates>,
+    mut updates: Option<&'static mut Updates>,
 ) -> ! {
     loop {
         match select(alongside(watch, wire.wanted()), due(&mut updates)).await {
@@ -82,13 +83,14 @@ pub async fn keep(
             Either::Second(()) => {}
         }
         if let Some(updates) = &mut updates {
-            alongside(watch, errands(&hub, stack, updates)).await;
+            // On the heap, where the link's session was: only one of the two is there at a time.
+            alongside(watch, Box::pin(errands(&hub, stack, updates))).await;
         }
     }
 }
 
 /// Wait until an errand is due; for ever where there are no slots.
-async fn due(updates: &mut Option<Updates>) {
+async fn due(updates: &mut Option<&'static mut Updates>) {
     match updates {
         Some(updates) => updates.due().await,
         None => core::future::pending().await,

@@ -107,16 +107,16 @@ impl Source {
 }
 
 impl Updates {
-    /// Of a device whose slots were settled.
-    pub fn new(
+    /// Of a device whose slots were settled; on the heap, where there is more room than beside the stack.
+    pub fn begin(
         slots: Slots,
         flash: Shared,
         exchange: &'static Exchange,
         settings: &'static Settings,
         random: fn() -> u64,
-    ) -> Self {
+    ) -> &'static mut Self {
         let source = Source::new(settings, &slots, random);
-        let mut new = Self {
+        let new = Box::leak(Box::new(Self {
             keys: flash.with(|flash| flash.keys()),
             board: &settings.board,
             held: Held::default(),
@@ -125,7 +125,7 @@ impl Updates {
             slots,
             flash,
             exchange,
-        };
+        }));
         if new.slots.on_trial() {
             new.say("trial", None, None);
         } else {

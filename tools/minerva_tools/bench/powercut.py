@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
 
 from minerva_tools.measure import Result, at_least, at_most, figure
 from minerva_tools.powercut import HEAP, KINDS, SCENARIOS, PowerCutError, run_all
 from minerva_tools.virtual import choose_interpreter
+
+FIRMWARE: Final = Path(__file__).resolve().parents[3] / "firmware_rs"
+EXAMPLE: Final = (
+    "cargo",
+    "run",
+    "--quiet",
+    "--locked",
+    "--release",
+    "-p",
+    "minerva-ota",
+    "--example",
+    "powercut",
+)
+RUST_MIN_POINTS = 10_000
 
 ARCHITECTURES = ("native", "i386")
 MIN_POINTS = 5000
@@ -15,6 +34,33 @@ TWICE = 10  # every tenth recovery is cut again
 
 def run() -> Iterable[Result]:
     """Every cut point of every scenario; VirtualDeviceError where an interpreter is missing."""
+    yield from _micropython()
+    yield from _rust()
+
+
+def _rust() -> Iterable[Result]:
+    """The same of the Rust firmware: nothing, and a line that says so, where cargo is missing."""
+    cargo = shutil.which(EXAMPLE[0])
+    if cargo is None:
+        print("no cargo here: the power is not cut for the Rust firmware")
+        return
+    done = subprocess.run([cargo, *EXAMPLE[1:]], cwd=FIRMWARE, stdout=subprocess.PIPE, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines:
+        raise PowerCutError("the power cuts of the Rust firmware do not run: cargo said why")
+    under = "Rust on the host, ESP-IDF's choice of a slot over a NOR flash in memory"
+    names = ", ".join(dict.fromkeys(line["scenario"] for line in lines))
+    total = {name: sum(line[name] for line in lines) for name in lines[0] if name != "scenario"}
+    yield at_least(
+        "rust points", total["points"], "", RUST_MIN_POINTS, f"{under}; {names}: every write and erase"
+    )
+    yield figure("rust operations", total["operations"], "", f"{under}; writes and erases")
+    yield figure("rust twice", total["twice"], "", "of the points: cut again while the device recovered")
+    yield at_most("rust bricked", total["bricked"], "", 0, "of all: no start, or no end of the update")
+    yield at_most("rust unverified", total["unverified"], "", 0, "of all: ran what it must not")
+
+
+def _micropython() -> Iterable[Result]:
     interpreters = [choose_interpreter("micropython", arch=arch, heap=HEAP) for arch in ARCHITECTURES]
     outcomes = run_all(interpreters, twice=TWICE)
     for outcome in outcomes:
