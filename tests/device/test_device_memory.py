@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from device_hub import DeviceHub, noise, talk, write_wav
 from minerva import wire
-from minerva_tools.virtual import VirtualDevice, choose_interpreter, device_folder, find_micropython
+from minerva_hub.auth import Identity
+from minerva_tools.virtual import (
+    Interpreter,
+    VirtualDevice,
+    choose_interpreter,
+    device_folder,
+    find_micropython,
+)
 
 HEAP = "192k"
+STOCK = 49152  # of the ring
+PLAYBACK = 16384  # half a second of PCM: what playing a sound would need
 SPEED = 30.0
 TEN_MINUTES_MS = 600_000
 
@@ -88,8 +98,43 @@ async def test_ten_minutes_in_192_kb_do_not_grow(compiled: Path, tmp_path: Path,
     print(f"{kind}: free {min(free)} to {max(free)} of {HEAP}, {hub.packet_count} packets, {lost} lost")
 
 
-def test_the_stock_ring_holds_five_seconds_of_adpcm() -> None:
-    from minerva.ring import STOCK
+@pytest.mark.mpy
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("ring_bytes", "playback_bytes"), [(STOCK, 0), (STOCK, PLAYBACK)])
+async def test_a_link_over_tls_fits(
+    compiled: Path, i386: Interpreter, tmp_path: Path, ring_bytes: int, playback_bytes: int
+) -> None:
+    """By TLS, with reconnects; also beside what playing a sound would need."""
+    main = compiled / "main.py"
+    main.write_text(f"import boards\nboards.PLAYBACK = bytearray({playback_bytes})\n" + main.read_text())
+    identity = Identity.open(tmp_path / "identity", "hub-1", ())
+    small = replace(i386, command=(i386.command[0], "-X", f"heapsize={HEAP}"))
+    async with DeviceHub(identity.context(), kind="ima_adpcm") as hub:
+        hub.resume = lambda: hub.packets[-1][4] if hub.packets else None
+        settings = hub.settings(ca=identity.ca_pem, server_name=identity.server_name, ring_bytes=ring_bytes)
+        async with VirtualDevice(
+            settings,
+            write_wav(tmp_path / "talk.wav", talk(20)),
+            interpreter=small,
+            application=compiled,
+            loop=True,
+            full_scale_spl=120,
+            speed=4.0,
+        ) as it:
+            for connection in (1, 2, 3, 4):
+                await hub.until(lambda n=connection: hub.connections == n)
+                told = len(hub.of("health"))
+                await hub.until(lambda n=told: len(hub.of("health")) >= n + 2)
+                hub.cut()
+            log = list(it.log)
+    assert not [line for line in log if re.search("MemoryError|Traceback", line)], log
+    free = [h["heap_free"] for h in hub.of("health")]
+    print(f"free {min(free)} to {max(free)} of {HEAP}: ring {ring_bytes}, playback {playback_bytes}")
+    assert min(free) > 2048, free
 
-    assert STOCK <= 49152
-    assert STOCK // (2 + wire.HEADER + wire.payload_size(wire.IMA_ADPCM, 3)) * 60 >= 5000
+
+def test_the_stock_ring_holds_five_seconds_of_adpcm() -> None:
+    from minerva import ring
+
+    assert ring.STOCK <= STOCK
+    assert ring.STOCK // (2 + wire.HEADER + wire.payload_size(wire.IMA_ADPCM, 3)) * 60 >= 5000
