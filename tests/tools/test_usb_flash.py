@@ -1,7 +1,8 @@
 """`minerva device flash`: images made here, checked, laid out and merged; what is written where.
 
-No chip is at hand, so what talks to one is not run here: `Chip` is a model of a flash that keeps what is
-written. Images, tables and merged files are held against esptool's own commands.
+No chip is at hand: esptool talks to a stand-in for a chip's ROM (fakes/rom.py), which keeps what is written;
+what is decided is tested on a model of a flash. Images, tables and merged files are held against esptool's own
+commands.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from minerva_tools.usb import firmware, flashing, partitions
 from minerva_tools.usb.firmware import Firmware, ImageError, Part, check_image, chip_of
 from minerva_tools.usb.partitions import Partition
 
+from tests.fakes.rom import C3, DEFL_BEGIN, ERASE_ALL, ERASE_REGION, Rom
 from tests.tools.usb_rig import trusting
 
 Minerva = Callable[..., tuple[int, str, str]]
@@ -303,3 +305,48 @@ def test_an_image_for_new_boards_is_a_release_that_no_device_takes_as_an_update(
             made, variant=made.variant, board=made.boards[0], abi="esp32s3", security_version=0, utc_s=None
         )
     assert refused.value.code == "wrong_abi"
+
+
+def test_esptool_writes_what_was_planned(minerva: Minerva, tmp_path: Path) -> None:
+    (tmp_path / "mp.bin").write_bytes(whole())
+    with Rom() as rom:
+        code, out, err = minerva("device", "flash", "mp.bin", "--two-slots", "--erase", "--port", rom.port)
+    assert (code, out) == (0, "") and "esp32s3, MAC 00:00:00:00:00:00, 8 MB of flash" in err, err
+    assert "Written and compared" in err and ERASE_ALL in rom.said
+    for part in firmware.micropython(tmp_path / "mp.bin", two_slots=True).parts:
+        assert rom.flash[part.offset : part.offset + len(part.data)] == part.data
+    assert rom.flash[0xD000:0xF000] == b"\xff" * 0x2000
+
+
+def test_without_erase_the_files_stay(minerva: Minerva, tmp_path: Path) -> None:
+    (tmp_path / "mp.bin").write_bytes(whole())
+    with Rom() as rom:
+        rom.flash[0x200000:0x200005] = b"files"
+        assert minerva("device", "flash", "mp.bin", "--port", rom.port)[0] == 0
+    assert rom.flash.startswith(whole()) and rom.flash[0x200000:0x200005] == b"files"
+    assert ERASE_ALL not in rom.said
+
+
+@pytest.mark.parametrize(
+    ("rom", "words"),
+    [
+        (Rom(chip=C3), "this is an esp32c3"),
+        (Rom(flash_mb=4), "this esp32s3 has 4 MB of flash, the image is for 8 MB"),
+    ],
+)
+def test_esptool_writes_nothing_into_another_chip(
+    minerva: Minerva, tmp_path: Path, rom: Rom, words: str
+) -> None:
+    (tmp_path / "mp.bin").write_bytes(whole())
+    with rom:
+        code, _, err = minerva("device", "flash", "mp.bin", "--erase", "--port", rom.port)
+    assert code == 1 and words in err, err
+    assert not {DEFL_BEGIN, ERASE_ALL, ERASE_REGION} & set(rom.said)
+
+
+def test_a_flash_that_takes_other_bytes_is_found_out(minerva: Minerva, tmp_path: Path) -> None:
+    (tmp_path / "mp.bin").write_bytes(whole())
+    with Rom() as rom:
+        rom.wrong = True
+        code, _, err = minerva("device", "flash", "mp.bin", "--port", rom.port)
+    assert code == 1 and "MD5" in err and "--baud 115200" in err and "Written" not in err, err

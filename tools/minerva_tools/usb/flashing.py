@@ -74,7 +74,7 @@ def flash(chip: Chip, firmware: Firmware, *, erase: bool, bar: Bar) -> None:
 @contextmanager
 def connect(port: str, *, baud: int = BAUD) -> Iterator[Chip]:
     """The chip at a port, put into its download mode; PortError, BoardError: none answers."""
-    from esptool import detect_chip
+    from esptool.cmds import detect_chip
 
     said = quiet_logger()
     with explained(port):
@@ -101,6 +101,11 @@ def explained(port: str) -> Iterator[None]:
         text = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         if "port" in text.lower() and ("open" in text or "busy" in text or "exist" in text):
             raise problem_of(port) from problem
+        if "MD5" in text:
+            raise BoardError(
+                f"{port}: {text} The chip does not start like this. Run this again, with --baud 115200 or another "
+                "cable if it goes on"
+            ) from problem
         raise BoardError(
             f"{port}: {text}. Hold the button BOOT, press and let go RESET, let go BOOT, and run this again"
         ) from problem
@@ -146,7 +151,7 @@ class _EsptoolChip:
     """A chip through esptool; with its stub, which is fast and can erase."""
 
     def __init__(self, esp: Any, port: str, said: Any, baud: int) -> None:
-        from esptool import attach_flash, detect_flash_size, run_stub
+        from esptool.cmds import attach_flash, detect_flash_size, run_stub
 
         self._port = port
         self._said = said
@@ -161,21 +166,21 @@ class _EsptoolChip:
 
     def erase(self) -> None:
         """Erase the whole flash."""
-        from esptool import erase_flash
+        from esptool.cmds import erase_flash
 
         with explained(self._port):
             erase_flash(self._esp)
 
     def blank(self, offset: int, size: int) -> None:
         """Erase a stretch."""
-        from esptool import erase_region
+        from esptool.cmds import erase_region
 
         with explained(self._port):
             erase_region(self._esp, offset, size)
 
     def write(self, parts: Sequence[Part], progress: Callable[[int], None]) -> None:
         """Write, compressed; esptool compares the MD5 of each part with the flash's."""
-        from esptool import write_flash
+        from esptool.cmds import write_flash
 
         for part in parts:
             done = 0
@@ -194,7 +199,7 @@ class _EsptoolChip:
 
     def restart(self) -> None:
         """Begin with what was written."""
-        from esptool import reset_chip
+        from esptool.cmds import reset_chip
 
         with explained(self._port):
             reset_chip(self._esp, "hard-reset")
