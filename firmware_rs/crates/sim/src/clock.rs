@@ -13,7 +13,7 @@ pub struct SimClock {
 }
 
 impl SimClock {
-    /// Begins now, `boot_ms` after the boot.
+    /// Begins now, `boot_ms` after the boot; `speed` is one that the command line takes.
     pub fn new(speed: f64, boot_ms: u64) -> Self {
         Self {
             began: Instant::now(),
@@ -36,5 +36,20 @@ impl SimClock {
 impl Clock for SimClock {
     fn ticks_ms(&self) -> u32 {
         (self.boot_ms + self.elapsed_us() / 1000) as u32 // modulo 2^32, as a counter of the hardware wraps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{MAX_SPEED, MIN_SPEED};
+
+    #[test]
+    fn the_longest_wait_can_be_named_at_every_speed() {
+        let slowest = SimClock::new(MIN_SPEED, 0).real(u32::MAX);
+        assert_eq!(slowest.as_secs(), 429_496_729);
+        assert!(Instant::now().checked_add(slowest).is_some());
+        let fastest = SimClock::new(MAX_SPEED, 0).real(u32::MAX);
+        assert_eq!(fastest.as_millis(), 4_294_967);
     }
 }

@@ -9,8 +9,10 @@ use lexopt::prelude::*;
 
 /// An INMP441's overload point: -26 dBFS at 94 dB SPL. A WAV's full scale cannot stand for more.
 pub const FULL_SCALE_SPL: f64 = 120.0;
+/// The longest wait of a device, 2^32 ms, then takes 14 years: a time that a computer's clock can still name.
+pub const MIN_SPEED: f64 = 0.01;
 /// A thousand times real time is beyond what any computer keeps up with.
-const MAX_SPEED: f64 = 1000.0;
+pub const MAX_SPEED: f64 = 1000.0;
 /// As `time_ms` in docs/protocol.md.
 const MAX_BOOT_MS: u64 = 1 << 53;
 
@@ -27,7 +29,7 @@ Usage: minerva-sim --settings FILE --wav FILE [options]
   --loop           begin again at its end; else the room falls silent
   --spread         with --loop and --fleet: each device begins at a place of its own
   --spl DB         what a full-scale sine in it stands for, in dB SPL (120)
-  --speed X        how many times faster than real time (1)
+  --speed X        how many times faster than real time, 0.01 to 1000 (1)
   --boot-ms MS     how long the device has been on (0)
   --lossless       a busy computer delays samples but loses none
   --folder FOLDER  where what survives a restart is kept (.)
@@ -111,9 +113,9 @@ fn read(mut parser: lexopt::Parser) -> Result<Wish, lexopt::Error> {
                 })?;
             }
             Long("speed") => {
-                let bound = "a number above 0, at most 1000";
+                let bound = "a number from 0.01 to 1000";
                 speed = number(&mut parser, "--speed", bound, |x: &f64| {
-                    *x > 0.0 && *x <= MAX_SPEED
+                    (MIN_SPEED..=MAX_SPEED).contains(x)
                 })?;
             }
             Long("boot-ms") => {
@@ -195,6 +197,12 @@ mod tests {
                 "s --settings a --wav b --speed 0",
                 "--speed is 0; it must be",
             ),
+            (
+                "s --settings a --wav b --speed 1e-300",
+                "--speed is 1e-300; it must be a number from 0.01 to 1000",
+            ),
+            ("s --settings a --wav b --speed 0.009", "0.01"),
+            ("s --settings a --wav b --speed 1000.1", "1000"),
             ("s --settings a --wav b --speed inf", "--speed is inf"),
             ("s --settings a --wav b --speed nan", "--speed is nan"),
             ("s --settings a --wav b --spl 121", "at most 120"),
