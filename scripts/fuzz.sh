@@ -12,7 +12,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 ROOT=$(pwd)
-KNOWN='media control link settings websocket device'
+KNOWN='media control link settings websocket device update'
 CUTS=powercut
 
 say() { echo "fuzz: $*" >&2; }

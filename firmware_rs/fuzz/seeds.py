@@ -120,6 +120,40 @@ def device() -> Iterator[bytes]:
         yield b"\x83" + lasting + welcome + b"t" + bytes([len(text)]) + text + lasting
 
 
+def update() -> Iterator[bytes]:
+    """Releases with their signatures, answers of HTTP, and JSON of an update server."""
+    vectors = json.loads((VECTORS / "ota.json").read_text())
+    for vector in vectors["manifests"][::8]:
+        yield b"\x00" + f"{vector['manifest']}\n--\n{vector['sig']}".encode()
+    for vector in vectors["keysets"]:
+        yield b"\x00" + vector["keyset"].encode()
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    part = (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-9/100\r\nContent-Length: 8\r\n\r\n01234567"
+    )
+    for piece in (0, 7, 63):
+        yield bytes([4 * piece + 1]) + ok
+        yield bytes([4 * piece + 1]) + chunks
+        yield bytes([4 * piece + 2]) + part
+    links = {
+        name: {"href": f"https://hub/d/{name}/7"} for name in ("deploymentBase", "cancelAction", "configData")
+    }
+    yield b"\x03" + json.dumps({"config": {"polling": {"sleep": "00:05:00"}}, "_links": links}).encode()
+    artifacts = [
+        {
+            "filename": name,
+            "size": 5,
+            "hashes": {"sha1": "", "md5": "", "sha256": ""},
+            "_links": {"download": {"href": f"/a/{name}"}},
+        }
+        for name in ("manifest.json", "manifest.sig", "files.bin")
+    ]
+    deployment = {"download": "forced", "update": "skip", "chunks": [{"artifacts": artifacts}]}
+    yield b"\x03" + json.dumps({"id": "7", "deployment": deployment}).encode()
+    yield b"\x03" + json.dumps({"id": "9", "cancelAction": {"stopId": "7"}}).encode()
+
+
 def words() -> list[str]:
     """Every name and short text of the messages and settings, for a fuzzer to put together."""
     found: set[str] = set()
@@ -145,7 +179,7 @@ def words() -> list[str]:
     return sorted([*quoted, *others])
 
 
-TARGETS = (media, control, link, settings, websocket, device)
+TARGETS = (media, control, link, settings, websocket, device, update)
 
 
 def main() -> int:

@@ -8,8 +8,10 @@
 )]
 
 mod device;
+mod update;
 
 pub use device::device;
+pub use update::update;
 
 use minerva_device::settings;
 use minerva_device::websocket::{Event, WebSocket};
