@@ -52,12 +52,12 @@ def _rust() -> Iterable[Result]:
     names = ", ".join(dict.fromkeys(line["scenario"] for line in lines))
     total = {name: sum(line[name] for line in lines) for name in lines[0] if name != "scenario"}
     yield at_least(
-        "rust points", total["points"], "", RUST_MIN_POINTS, f"{under}; {names}: every write and erase"
+        "rust.points", total["points"], "", RUST_MIN_POINTS, f"{under}; {names}: every write and erase"
     )
-    yield figure("rust operations", total["operations"], "", f"{under}; writes and erases")
-    yield figure("rust twice", total["twice"], "", "of the points: cut again while the device recovered")
-    yield at_most("rust bricked", total["bricked"], "", 0, "of all: no start, or no end of the update")
-    yield at_most("rust unverified", total["unverified"], "", 0, "of all: ran what it must not")
+    yield figure("rust.operations", total["operations"], "", f"{under}; writes and erases")
+    yield figure("rust.twice", total["twice"], "", "of the points: cut again while the device recovered")
+    yield at_most("rust.bricked", total["bricked"], "", 0, "of all: no start, or no end of the update")
+    yield at_most("rust.unverified", total["unverified"], "", 0, "of all: ran what it must not")
 
 
 def _micropython() -> Iterable[Result]:
