@@ -11,6 +11,7 @@ import pytest
 from ddi_hub import new_release
 from minerva_hub.rollouts.shelf import BUNDLE, FILES, Shelf
 from playwright.async_api import expect
+from test_page_access import CONTRAST, TOO_WIDE
 from watched_page import Watched
 from web_fakes import TestHub
 
@@ -88,7 +89,7 @@ async def test_the_page_offers_the_image_in_a_browser(
     page_hub: TestHub, open_page: Open, tmp_path: Path
 ) -> None:
     await publish(page_hub, tmp_path, "esp32s3-full")
-    watched = await open_page()
+    watched = await open_page(width=360, height=740)
     page = watched.page
     watched.expected = ["Improv initialization failed"]  # the board there says nothing
     await page.goto(f"{page_hub.url}/flasher")
@@ -96,6 +97,7 @@ async def test_the_page_offers_the_image_in_a_browser(
     button = page.get_by_role("button", name="Connect and install on ESP32-S3")
     await expect(button).to_be_visible()
     assert await page.evaluate("customElements.get('esp-web-install-button') !== undefined")
+    assert await page.evaluate(TOO_WIDE) == [] and await page.evaluate(CONTRAST) == []
     supported = "document.querySelector('esp-web-install-button').hasAttribute('install-supported')"
     assert await page.evaluate(supported)
     await page.evaluate(SILENT_PORT)

@@ -56,10 +56,6 @@ def test_no_help_loses_what_stands_in_brackets() -> None:
             assert Text.from_markup(text or "").plain == written, f"{path}: {text}"
 
 
-def test_the_help_of_device_add_names_the_section(minerva: Minerva) -> None:
-    assert "else from [server]." in minerva("device", "add", "--help")[1]
-
-
 @pytest.mark.parametrize("seed", ["-3", "many"])
 def test_a_seed_that_cannot_be_is_refused_by_the_option(minerva: Minerva, tmp_path: Path, seed: str) -> None:
     (tmp_path / "script.txt").write_text("A: Good morning.\n")

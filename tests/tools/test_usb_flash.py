@@ -1,8 +1,8 @@
 """`minerva device flash`: images made here, checked, laid out and merged; what is written where.
 
-No chip is at hand: esptool talks to a stand-in for a chip's ROM (fakes/rom.py), which keeps what is written;
-what is decided is tested on a model of a flash. Images, tables and merged files are held against esptool's own
-commands.
+No chip is at hand: esptool talks to a stand-in for a chip's ROM (fakes/rom.py), which keeps what is written.
+What is decided is tested on a model of a flash, and images, tables and merged files are held against
+esptool's own commands.
 """
 
 from __future__ import annotations

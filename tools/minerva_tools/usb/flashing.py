@@ -103,8 +103,8 @@ def explained(port: str) -> Iterator[None]:
             raise problem_of(port) from problem
         if "MD5" in text:
             raise BoardError(
-                f"{port}: {text} The chip does not start like this. Run this again, with --baud 115200 or another "
-                "cable if it goes on"
+                f"{port}: {text} The chip does not start like this. Run this again; if that goes "
+                "on, with --baud 115200 or another cable"
             ) from problem
         raise BoardError(
             f"{port}: {text}. Hold the button BOOT, press and let go RESET, let go BOOT, and run this again"
