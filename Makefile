@@ -47,7 +47,7 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.run micropython-i386
+bench: $(VENV)/.run micropython-i386 native
 	@$(BIN)/minerva bench $(ARGS)
 
 emulate: $(VENV)/.run
@@ -56,7 +56,7 @@ emulate: $(VENV)/.run
 fuzz: $(VENV)/.run micropython-i386
 	@sh scripts/fuzz.sh $(SECONDS) $(ARGS)
 
-# Where cargo is missing the script says so, and what needs the module is skipped.
+# Where cargo is missing the script says so; tests that need the module are skipped, benches of it fail.
 native: $(VENV)/.dev
 	@sh scripts/build-native.sh >&2
 

@@ -2,8 +2,8 @@
 # build-native.sh   minerva_native, the firmware's features as a Python module, into .venv; prints where it is
 #
 # Built by maturin, one of the tools of development, with cargo into .cache/minerva-native: a minute the first time; as
-# long as nothing that it is made of changes, later runs only print. The hub runs without it: parity tests and
-# `minerva bench mel` need it, and say so when they skip.
+# long as nothing that it is made of changes, later runs only print. The hub runs without it: parity tests need
+# it, and say so when they skip; `minerva bench gate` and `minerva bench mel` fail without it.
 #
 # Exit status: 0 there it is, or it is not to be had here (no cargo, too old a one, no network for its crates, no
 # maturin), which standard error says, and nothing is printed; 1 it does not compile.
@@ -17,7 +17,7 @@ VENV=${VENV:-.venv}
 TARGET=$(pwd)/.cache/minerva-native
 
 say() { echo "build-native: $*" >&2; }
-unavailable() { say "minerva_native is not built, and what needs it is skipped: $*"; exit 0; }
+unavailable() { say "minerva_native is not built; tests that need it are skipped, benches of it fail: $*"; exit 0; }
 
 [ -f firmware_rs/Cargo.toml ] || unavailable 'firmware_rs/ is not here'
 [ -x "$VENV/bin/python" ] || unavailable "there is no $VENV"

@@ -17,11 +17,22 @@ def test_ratios_are_of_ours_to_theirs_and_only_they_have_limits():
     assert found["of_librosa_30s"].value == 2.0 and not found["of_librosa_30s"].ok
 
 
-def test_what_is_not_there_is_said_and_no_failure():
-    least = {name: took for name, took in LEAST.items() if name == "scipy"}
-    found = {r.name: r for r in mel.results(1, least, {"whisper80": "minerva_native is not installed"})}
-    assert found["whisper80_1s"].error == "skipped: minerva_native is not installed"
-    assert found["whisper80_1s"].ok and not any(name.startswith("of_") for name in found)
+def test_a_rival_that_is_not_there_is_said_and_no_failure():
+    found = {r.name: r for r in mel.results(1, LEAST, {"kaldi_native_fbank": "it is not installed"})}
+    assert found["kaldi_native_fbank_1s"].error == "skipped: it is not installed"
+    assert found["kaldi_native_fbank_1s"].ok and "of_kaldi_native_fbank_1s" not in found
+
+
+def test_ours_that_is_not_there_is_a_failure():
+    ours = {name for name, (package, _) in _mel.EXTRACTORS.items() if package == "minerva_native"}
+    skipped = dict.fromkeys(ours, "minerva_native is not installed")
+    found = {r.name: r for r in mel.results(1, {"scipy": 4.0}, skipped)}
+    assert ours
+    for name in ours:
+        result = found[f"{name}_1s"]
+        assert result.error == "not measured: minerva_native is not installed: make native"
+        assert result.value is None and not result.ok
+    assert not any(name.startswith("of_") for name in found)
 
 
 def test_scipys_features_are_those_it_is_compared_with():

@@ -38,6 +38,16 @@ def commands(text: str) -> list[str]:
 ALL = list(dict.fromkeys(commands(README) + commands(CONTRIBUTING)))
 
 
+def test_make_bench_builds_the_module_that_it_measures() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("no make here")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-n", "bench"], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert -1 < done.stdout.find("build-native.sh") < done.stdout.find("minerva bench")
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A newcomer's: a home of their own, and nothing of the `make` that may have started the tests."""

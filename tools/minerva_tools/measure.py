@@ -55,6 +55,11 @@ def figure(name: str, value: float, unit: str, conditions: str) -> Result:
     return _result(name, value, unit, conditions, ok=math.isfinite(value))
 
 
+def not_measured(name: str, unit: str, why: str) -> Result:
+    """What this bench is for and could not be had here: not ok, as a limit that is missed."""
+    return Result(name=name, value=None, unit=unit, ok=False, conditions="", error=f"not measured: {why}")
+
+
 def _result(
     name: str,
     value: float,
