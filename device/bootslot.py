@@ -54,9 +54,11 @@ class Copies:
         self.lost = False  # there are copies, and none is whole
 
     def _read(self, copy: int):
+        path = "%s.%d" % (self._path, copy)
         try:
-            with open("%s.%d" % (self._path, copy), "rb") as f:
-                raw = f.read(4096)
+            size = min(os.stat(path)[6], 4096)  # memory is taken for what is asked for, not for what is there
+            with open(path, "rb") as f:
+                raw = f.read(size)
         except OSError as e:
             self.lost = self.lost or e.errno != 2  # ENOENT: never written
             return None
@@ -214,7 +216,7 @@ def checking(folder: str, want: "bytes | None"):
         if want is not None and found != want:
             return "manifest.json is not the one that was installed", 0
         with open(own, "rb") as f:
-            manifest = json.loads(f.read())
+            manifest = json.load(f)  # piece by piece: its text is as large as all else here
         files = set(_OWN)
         folders = set()
         for path, size, digest in manifest["files"]:

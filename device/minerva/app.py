@@ -25,12 +25,12 @@ from minerva.hw.mic import SETTLE_MS, Microphone
 from minerva.hw.watchdog import Watchdog, restart
 from minerva.hw.wifi import Wifi
 from minerva.outbox import Outbox
-from minerva.port import MICROPYTHON, heap_free, print_exception, sleep_ms, ticks_diff, ticks_ms
+from minerva.port import MICROPYTHON, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
 from minerva.probation import Probation
 from minerva.recorder import ALL, GATED, NONE, Recorder
 from minerva.reports import Reports
-from minerva.ring import Ring, auto_bytes
+from minerva.ring import Ring
 from minerva.session import LIVE, SILENCE_TIMEOUT_MS, WELCOME_TIMEOUT_MS, Session
 from minerva.websocket import ROOM, TEXT
 
@@ -48,9 +48,12 @@ _CAPTURE, _LINK, _TEND, _UPDATE = range(4)
 
 
 class App:
-    """One device: `settings` checked, `board` the module of its pins."""
+    """One device: `settings` checked, `board` the module of its pins.
 
-    def __init__(self, settings, board):
+    `reserved` is (bytes of heap that were free, the ring), made while the heap was in one piece.
+    """
+
+    def __init__(self, settings, board, probation: "Probation", reserved: "tuple[int, Ring]"):
         if board.NEEDS_WIFI and settings.wifi is None:
             raise SettingsError(
                 "settings.json: wifi is missing; board %s reaches the hub by Wi-Fi" % board.NAME
@@ -60,9 +63,9 @@ class App:
             board, "ticks_ms", ticks_ms
         )  # the device's time; a virtual board's may run faster
         self._clock = DeviceClock(self._ticks(), getattr(board, "BOOT_MS", 0))
-        free = heap_free()
-        self.recorder = Recorder(Ring(settings.ring_bytes or auto_bytes(free)), self._clock, settings.gain_db)
-        self._probation = Probation(self._now_ms)
+        free, ring = reserved
+        self.recorder = Recorder(ring, self._clock, settings.gain_db)
+        self._probation = probation
         self._state = State()
         self.privacy = Privacy(
             settings.ceiling, MODES, muted="button" if self._state.muted_at_button else "off"
@@ -113,6 +116,7 @@ class App:
         self._failed = False
         self._started = False
         self._judged = self._ticks()
+        self._began_ms = self._now_ms()
 
     async def run(self) -> None:
         """Until something breaks that nothing here can mend; then say so, show it, and restart."""
@@ -207,7 +211,7 @@ class App:
 
     async def _keep_link(self) -> None:
         while True:
-            await self._let_update(True)
+            await self._let_update()
             try:
                 await self._one_link()
             except LinkError as e:
@@ -215,7 +219,6 @@ class App:
                 if isinstance(e, HubError):
                     self._failed = True
             self.session.lost()
-            await self._let_update(False)
             if self._welcomed_ms >= 0:
                 self._backoff.ended(self._now_ms() - self._welcomed_ms)
                 self._welcomed_ms = -1
@@ -225,16 +228,16 @@ class App:
                 await sleep_ms(min(pause, _FAILED_MS))
                 pause -= _FAILED_MS
 
-    async def _let_update(self, wait: bool) -> None:
+    async def _let_update(self) -> None:
         """There is no link now: on a board with memory for one connection the updater may have its own."""
         updating = self._updating
         if updating is None:
             return
-        updating.line_free = True
-        while wait and updating.wants_line:
+        while updating.wants_line:
+            updating.line_free = True
             self._link_alive()
             await sleep_ms(_TEND_MS)
-        updating.line_free = not wait
+        updating.line_free = False
 
     def _say_trouble(self, text: str) -> None:
         """Log why there is no link; the same reason only once, however often it is tried."""
@@ -386,7 +389,8 @@ class App:
         if self._probation.judging and ticks_diff(self._ticks(), self._judged) >= _JUDGE_MS:
             self._judged = self._ticks()
             try:
-                if self._probation.judge(self.privacy.effective == "mute"):
+                uptime_ms = self._now_ms() - self._began_ms
+                if self._probation.judge(self.privacy.effective == "mute", uptime_ms):
                     restart()
             except OSError as e:
                 print("update: the boot record cannot be written:", e)

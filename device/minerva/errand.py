@@ -11,7 +11,6 @@ from minerva.errors import LinkError, UpdateError
 from minerva.hw.fetch import Fetcher, Interrupted
 from minerva.memory import unload
 from minerva.port import sleep_ms
-from minerva.ranges import Filling
 
 if False:  # for the type checker
     from minerva.slots import Slots
@@ -33,7 +32,7 @@ _ARCHITECTURES = (
     "rv32imc",
     "rv64imc",
 )
-_CHECKERS = ("keyset", "ed25519", "sha512")  # needed for one moment only
+_CHECKERS = ("minerva.keyset", "minerva.ed25519", "minerva.sha512")  # needed for one moment only
 
 
 def abi() -> str:
@@ -67,7 +66,7 @@ class Errand:
         )
 
     async def run(self) -> int:
-        """Until nothing is to do; returns the device time in ms of the next poll."""
+        """Until nothing is to do; returns the device time in seconds of the next poll."""
         device = self._device
         updater = self._updater
         try:
@@ -81,7 +80,7 @@ class Errand:
                         device.reported(outcome)
                     continue
                 if updater.idle:
-                    return updater.due_ms
+                    return (updater.due_ms + 999) // 1000
                 if order[1] > _SHORT_MS or not device.quiet:
                     self._fetch.close()
                     device.leave_network()
@@ -89,17 +88,13 @@ class Errand:
                 await sleep_ms(min(order[1], _NAP_MS))
         finally:
             self._fetch.close()
-            device.leave_network()
 
     async def _do(self, order: tuple) -> None:
         device = self._device
-        updater = self._updater
         try:
             await device.take_network()
             if device.exclusive and not device.quiet:
                 return  # somebody began to speak while the link was being closed
-            if updater.loaded:
-                device.make_room()
             await self._carry_out(order)
         except Interrupted:
             print("update: broken off, somebody speaks")
@@ -133,6 +128,7 @@ class Errand:
             elif name == update.FETCH:
                 await self._fetch_range()
             else:
+                updater.manifest = updater.filling = None  # type: ignore - memory is short, and all is on the flash
                 await self._steps(self._target.install(updater.deployment.action))
             updater.carried_out(now_ms())
 
@@ -144,34 +140,45 @@ class Errand:
 
     def _verify(self, manifest_bytes: bytes, signature_bytes: bytes):
         """The manifest of a release for this device, by the keys it trusts, which may have changed by it."""
-        from minerva import keyset, manifest
-
         device = self._device
-        keys = device.keys()
-        trusted = keys.load()
-        if trusted is None:
-            raise UpdateError("unknown_key", "this device has no keys: no release can be checked")
         try:
-            release, now = keyset.check(manifest_bytes, signature_bytes, keyset.parse(trusted))
-            keys.store(now.data)
-            self._target = device.target(release.kind)
-            manifest.check_for(
-                release,
-                variant=device.variant,
-                board=device.board,
-                abi=abi() if release.kind == "application" else device.chip,
-                security_version=self._target.security_version,
-                utc_s=device.utc_s(),
-            )
-            return release
+            release = self._signed(manifest_bytes, signature_bytes)
         finally:
             unload(*_CHECKERS)
+        from minerva import manifest
+
+        self._target = device.target(release.kind)
+        manifest.check_for(
+            release,
+            variant=device.variant,
+            board=device.board,
+            abi=abi() if release.kind == "application" else device.chip,
+            security_version=self._target.security_version,
+            utc_s=device.utc_s(),
+        )
+        return release
+
+    def _signed(self, manifest_bytes: bytes, signature_bytes: bytes):
+        """The manifest, signed as the key set in force wants it; the one in force from now on is kept."""
+        from minerva import keyset
+
+        keys = self._device.keys()
+        trusted = keys.read()
+        if trusted is None:
+            raise UpdateError("unknown_key", "this device has no keys: no release can be checked")
+        release, now = keyset.check(manifest_bytes, signature_bytes, keyset.parse(trusted))
+        if now.data != trusted:
+            keys.write(now.data)
+        return release
 
     async def _prepare(self) -> None:
         updater = self._updater
         release = updater.manifest
         print("update: %s %s, %d files" % (release.kind, release.version, len(release.files)))
         await self._steps(self._target.begin(release, updater.manifest_bytes, updater.signature_bytes))
+        updater.manifest_bytes = updater.signature_bytes = b""  # they are on the flash
+        from minerva.ranges import Filling
+
         updater.filling = Filling(self._target.missing, self._target.writer)
 
     async def _fetch_range(self) -> None:

@@ -3,15 +3,24 @@
 import gc
 import sys
 
+from minerva.port import MICROPYTHON
+
 
 def unload(*names: str) -> None:
-    """Forget modules of this package, by their names in it; what nothing else holds is freed."""
+    """Forget modules, called as they are imported; the memory is free once nothing else holds them."""
     for name in names:
-        sys.modules.pop("minerva." + name, None)
-        holder = sys.modules["minerva"]
+        sys.modules.pop(name, None)
         folder, _, last = name.rpartition(".")
-        if folder:
-            holder = getattr(holder, folder, None)
+        holder = sys.modules.get(folder)
         if hasattr(holder, last):
             delattr(holder, last)
     gc.collect()
+
+
+def collect_every(size: int) -> int:
+    """Collect garbage after each `size` bytes taken, -1: only when there is none left; what was so before."""
+    if not MICROPYTHON:
+        return -1
+    before = gc.threshold()
+    gc.threshold(size)
+    return before

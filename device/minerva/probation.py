@@ -4,19 +4,16 @@ What judges is loaded only while there is something to judge or to tell: it take
 """
 
 import os
-import sys
 
 
 class Probation:
-    """`slot` runs, `on_trial` or not. `now_ms()` is the device's time; the rest it is told."""
+    """`slot` runs, `on_trial` or not; tell it `welcomed` and `health_acked`."""
 
-    def __init__(self, now_ms):
+    def __init__(self):
         import bootslot
 
         self.slot, self.on_trial = bootslot.chosen
         self.welcomed = self.health_acked = False  # since the start
-        self._now_ms = now_ms
-        self._began_ms = now_ms()
         self._selftest = None
         self._judged = []  # slots.Slots or what does as it does, on trial or with a trial behind it
         self._telling = []  # those with an outcome that nobody was told yet
@@ -30,8 +27,6 @@ class Probation:
             from minerva.hw.partition import Partitions
 
             self._take(Partitions())
-        if not self._judged and not self._telling:
-            sys.modules.pop("bootslot", None)
 
     def _take(self, target) -> None:
         if target.running[1] or target.pending:
@@ -66,7 +61,7 @@ class Probation:
         if self._selftest is not None:
             self._selftest.heard(raw, size)
 
-    def judge(self, muted: bool) -> bool:
+    def judge(self, muted: bool, uptime_ms: int) -> bool:
         """Decide and record it; whether the device must restart now. OSError: not recorded, ask again."""
         from minerva.trial import WAIT, Facts
 
@@ -75,7 +70,7 @@ class Probation:
             self.health_acked,
             "waiting" if self._selftest is None else self._selftest.verdict,
             muted,
-            self._now_ms() - self._began_ms,
+            uptime_ms,
         )
         for target in list(self._judged):
             order = target.decide(facts)

@@ -7,6 +7,8 @@ they go first. Whether a packet is for the hub is decided when it is complete, s
 between packets.
 """
 
+import gc
+
 from minerva.clock import DeviceClock, SampleClock
 from minerva.codec import STEPS, encode, new_state
 from minerva.dsp import SILENCE_CDB, amplitude_cdb, condition, copy, gain_factor, measure, new_filter
@@ -80,7 +82,7 @@ class Recorder:
     """One microphone's stream: packets to `ring`, dates by the device's `clock`, the board's `gain_db`."""
 
     def __init__(self, ring: Ring, clock: DeviceClock, gain_db: float):
-        self.ring = ring
+        self.ring: Ring = ring
         self.clock = clock
         self.gate = Gate()
         self.policy = NONE
@@ -103,16 +105,25 @@ class Recorder:
         self.max_packet = STOCK_PACKET if ring.capacity <= STOCK else MAX_MEDIA
         self._packet = bytearray(self.max_packet)
         self._spare = bytearray(self.max_packet)
-        self._pre_roll = Ring(min(MAX_PRE_ROLL, max(ring.capacity // 6, 2 * self.max_packet + 8)))
+        self._pre_roll = Ring(self._pre_roll_bytes(ring.capacity))
         self._filled = 0  # frames in self._packet
         self._running = False  # the last packet went to the hub, and the gate was open
         self._jumped = True  # the next packet begins after a discontinuity
         self.configure(IMA_ADPCM, DEFAULT_FRAMES)
 
-    def use_ring(self, ring: Ring) -> None:
-        """Keep packets in another ring, an empty one: those that wait to be sent are lost, and counted."""
-        ring.overwritten = self.ring.overwritten + self.ring.unsent
-        self.ring = ring
+    def _pre_roll_bytes(self, capacity: int) -> int:
+        return min(MAX_PRE_ROLL, max(capacity // 6, 2 * self.max_packet + 8))
+
+    def release(self) -> None:
+        """Give the ring's memory back, and forget what is in it; `take_memory` must follow at once."""
+        self.ring.release()
+        self._pre_roll.release()
+        gc.collect()
+
+    def take_memory(self, capacity: int) -> None:
+        """Have a ring of that size, after `release`. MemoryError: a smaller one must follow."""
+        self.ring.take_memory(capacity)
+        self._pre_roll.take_memory(self._pre_roll_bytes(capacity))
 
     def configure(self, kind: int, frames: int) -> None:
         """Media kind and frames of the packets from now on; fewer frames where memory holds no more."""

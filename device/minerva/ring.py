@@ -4,7 +4,7 @@ The oldest are overwritten first. Nothing is allocated after construction. Recor
 packet, and may wrap around the end.
 """
 
-from minerva.port import const, micropython, ptr8
+from minerva.port import const, heap_free, micropython, ptr8
 
 _SIZE = const(2)  # bytes of the size before each packet
 
@@ -19,7 +19,22 @@ def auto_bytes(free: int) -> int:
     """
     if free == 0:
         return MAX_AUTO
-    return max(STOCK, min(MAX_AUTO, free // 4)) if free > 8 * STOCK else STOCK
+    return STOCK if is_short(free) else max(STOCK, min(MAX_AUTO, free // 4))
+
+
+def is_short(free: int) -> bool:
+    """Whether a heap with `free` bytes (0: no bound) is that of a board without PSRAM."""
+    return 0 < free <= 8 * STOCK
+
+
+def reserve(settings, on_trial: bool) -> "tuple[int, Ring]":
+    """(bytes of heap that are free, the ring that suits them or that `settings` ask for).
+
+    On trial, where memory is short, half of it: what judges needs room, or a good release would fail.
+    """
+    free = heap_free()
+    capacity = settings.ring_bytes or auto_bytes(free)
+    return free, Ring(max(STOCK // 2, capacity // 2) if on_trial and is_short(free) else capacity)
 
 
 @micropython.viper
@@ -154,6 +169,20 @@ class Ring:
         self.unsent = packets
         self.fresh = min(self.fresh, packets)
         return packets
+
+    def release(self) -> None:
+        """Give its memory back, until `take_memory`; what waited to be sent counts as overwritten."""
+        self.overwritten += self.clear()
+        self.capacity = 0
+        self._block = bytearray()
+
+    def take_memory(self, capacity: int) -> None:
+        """Be an empty ring of that size, after `release`; MemoryError.
+
+        In place: a new ring beside the old one would lie where a larger block has to come later.
+        """
+        self._block = bytearray(capacity)
+        self.capacity = capacity
 
     def clear(self) -> int:
         """Forget everything; returns how many packets had not been sent."""

@@ -74,6 +74,8 @@ class Slots:
         self._name, self._on_trial = bootslot.chosen if chosen is None else chosen
         self._copies, record = bootslot.load(root)
         self._record = record or Record()
+        # Read now: when a trial is over, the application has taken the memory that this takes.
+        self._own_security = self._security_version() if self._on_trial else 0
         self._manifest = None
         self._digest = b""
         self.missing = []  # (index, offset in the bundle, size) of the files to fetch, after begin()
@@ -272,7 +274,7 @@ class Slots:
 
         UpdateError bad_hash: something in it is missing, wrong or too much; `begin` mends that.
         """
-        manifest = self._begun()
+        wanted = self._begun().security_version
         folder = self._folder()
         self._manifest = None
         try:
@@ -282,7 +284,7 @@ class Slots:
         except OSError as e:
             raise no_space(e)
         why, security = yield from bootslot.checking(folder, self._digest)
-        if why or security != manifest.security_version:
+        if why or security != wanted:
             raise UpdateError("bad_hash", "slot %s: %s" % (self.target, why or "another security version"))
         if bootslot.sync:
             bootslot.sync()
@@ -316,7 +318,7 @@ class Slots:
         if order.name == trial.KEEP:
             r.trial = NO_TRIAL
             r.outcome = bootslot.KEPT
-            r.floor = max(r.floor, self._security_version())
+            r.floor = max(r.floor, self._own_security)
             if r.previous == MAIN:
                 r.previous = r.active  # what lies in the root was never checked
         elif order.name == trial.GIVE_UP:
@@ -335,8 +337,10 @@ class Slots:
         """Of the release that runs; its manifest has it before the files."""
         if self._name == SLOTS[MAIN]:
             return 0
-        with open(join(join(self._root, self._name), RESERVED[0]), "rb") as f:
-            return security_version_of(f.read(MAX_BYTES))
+        path = join(join(self._root, self._name), RESERVED[0])
+        with open(path, "rb") as f:
+            # Asked for more, MicroPython would make room for more, which a small heap has not.
+            return security_version_of(f.read(min(os.stat(path)[6], MAX_BYTES)))
 
     def outcome(self) -> "tuple[int, str, str] | None":
         """(action id, "success" or "failure", text) of the last release; None: nothing to tell."""

@@ -98,11 +98,6 @@ class Updater:
         return self._step == _IDLE
 
     @property
-    def loaded(self) -> bool:
-        """Whether a release is under way: it takes memory."""
-        return self.deployment is not None
-
-    @property
     def progress(self) -> int:
         """Percent of what was missing that is there; 0 to 100."""
         filling = self.filling
@@ -195,7 +190,7 @@ class Updater:
     def _answered(self, now_ms: int, body: "bytes | bytearray") -> None:
         step = self._step
         if step == _POLL or step == _LOOK:
-            self.past.asked_ms = now_ms
+            self.past.asked_s = now_ms // 1000
             self._poll = ddi.read_poll(body)
             self._polled(now_ms, self._poll)
         elif step == _CONFIGURE:

@@ -7,40 +7,63 @@ A muted device is updated as any other: an update opens no microphone, a mute at
 restart, and the trial's test of the microphone waits for its end.
 """
 
-import gc
 import hashlib
+import sys
 
 from minerva import __version__
 from minerva.backoff import Backoff
 from minerva.errors import LinkError, UpdateError
 from minerva.hw.watchdog import restart
-from minerva.memory import unload
+from minerva.memory import collect_every, unload
 from minerva.port import sleep_ms
-from minerva.ring import STOCK, Ring
+from minerva.ring import auto_bytes, is_short
 
-QUIET_MS = 30000  # since somebody spoke
-CHECK_MS = 10000  # the hub's word makes a device ask again no more often than that
-FIRST_MS = 5000  # after the start, and up to as much again
-SMALL_RING = 8192  # bytes, while a release is installed on a board without PSRAM
+QUIET_S = 30  # since somebody spoke
+CHECK_S = 10  # the hub's word makes a device ask again no more often than that
+FIRST_S = 5  # after the start, and up to as much again
+SMALL_RING = 2048  # bytes, on a board without PSRAM while an errand is under way
+ROOM_TRIES = 40  # ten seconds
 FIRST_TROUBLE_MS = 2000  # from one try to the next
 MOST_TROUBLE_MS = 600000  # so a server that was away is found again within ten minutes
+_OFTEN = 2048  # bytes
 _LOOK_MS = 250
+MAX_NEWS = 8  # without a link; states that are long past help nobody
 _NEWS_PERCENT = 5  # of progress, from one message to the hub to the next
 _TOLD_MS = 500  # for the hub to hear that the device restarts
 _ERRAND = (
-    "errand",
-    "update",
-    "ddi",
-    "http",
-    "ranges",
-    "hw.fetch",
-    "slots",
-    "manifest",
-    "fixed_json",
-    "keyset",
-    "ed25519",
-    "sha512",
+    "minerva.errand",
+    "minerva.keyset",
+    "minerva.slots",
+    "minerva.update",
+    "minerva.manifest",
+    "minerva.ddi",
+    "minerva.hw.fetch",
+    "minerva.http",
+    "minerva.slot_files",
+    "minerva.ranges",
+    "minerva.trial",
+    "minerva.ed25519",
+    "minerva.sha512",
+    "minerva.fixed_json",
 )
+
+
+def warm_up() -> None:
+    """Let an errand take now what of it stays for good: room in the tables of modules, and names.
+
+    They lie where the heap has room at that moment: at its beginning now, in the ring's place later. So the
+    tables grow first, and the modules, the lowest first, come one by one.
+    """
+    package = sys.modules["minerva"]
+    for name in _ERRAND:
+        sys.modules[name] = package
+        setattr(package, name.rpartition(".")[2], None)
+    for name in _ERRAND:
+        del sys.modules[name]
+        delattr(package, name.rpartition(".")[2])
+    for name in reversed(_ERRAND):
+        __import__(name)
+        unload(*_ERRAND)
 
 
 class Past:
@@ -51,7 +74,7 @@ class Past:
         self.outcome = None  # (action, finished, text) of what was installed, still to be told
         self.told = -1  # the action whose outcome the server was told
         self.configured = False  # the server was told what this device is
-        self.asked_ms = -CHECK_MS  # when it was asked last
+        self.asked_s = -CHECK_S  # when it was asked last
 
 
 class Updating:
@@ -69,23 +92,27 @@ class Updating:
         self.device = settings.device
         self.board = board.NAME
         self.chip = getattr(board, "CHIP", "")
-        self.exclusive = 0 < free <= 8 * STOCK
+        self.exclusive = is_short(free)
         self.alive = alive
         self.now_ms = now_ms
         self.random = random
         self.quiet = False
         self.wants_line = False  # the link is to be closed, and to stay so
-        self.line_free = True  # it is
+        self.line_free = False  # it is
         self.past = None
         self.utc_ms = None  # of device time 0, once the hub has told it
         self._probation = probation
         self._recorder = recorder
+        self._ring_bytes = settings.ring_bytes or auto_bytes(free)
         self._wifi = wifi
-        self._ring_bytes = 0  # of the ring that gave its room
-        self._spoke_ms = now_ms()
-        self._due_ms = self._spoke_ms + FIRST_MS + random(FIRST_MS)
-        self._told = ("", 0)
-        self._news = None
+        # Device time in whole seconds: milliseconds are past 2^30 after twelve days, and a number that large
+        # lies on the heap, in the ring's place.
+        self._spoke_s = now_ms() // 1000
+        self._due_s = self._spoke_s + FIRST_S + random(FIRST_S)
+        self._state = self._code = ""  # what the hub was told last
+        self._percent = 0
+        self._news = [["", "", "", 0] for _ in range(MAX_NEWS)]
+        self._news_begin = self._news_end = 0
         if probation.judging:
             self.tell("trial", "", "", 0)
         else:
@@ -98,9 +125,9 @@ class Updating:
             await sleep_ms(_LOOK_MS)
             if self._probation.judging:
                 continue
-            if self._told[0] == "trial":
+            if self._state == "trial":
                 self._tell_verdict()
-            if self.now_ms() >= self._due_ms and (self.quiet or not self.exclusive):
+            if self.now_ms() // 1000 >= self._due_s and (self.quiet or not self.exclusive):
                 await self.go()
 
     def _tell_verdict(self) -> None:
@@ -117,37 +144,88 @@ class Updating:
             self._probation.reported()
             outcome = self._probation.outcome
         self.past.outcome = outcome
+        if not self.exclusive:
+            self._due_s = await self._run_errand()
+            return
+        await self._take_line()
+        size = self._ring_bytes
+        self._resize(min(size, SMALL_RING))
+        usual = collect_every(_OFTEN)  # garbage between what stays would leave no room for a manifest
+        try:
+            self._due_s = await self._run_errand()
+        finally:
+            collect_every(usual)
+            unload(*_ERRAND)
+        if not (self.wants_line and self.line_free):
+            await self._take_line()  # until the ring is there: what a link takes might lie in its place
+        tries = 0
+        # What runs meanwhile leaves crumbs in the place: then the ring is smaller, still 5 s of ADPCM.
+        while not (self._resize(size) or self._resize(size // 8 * 7)):
+            self._resize(SMALL_RING)
+            tries += 1
+            if tries == ROOM_TRIES:
+                print("update: no room for the ring of before")
+                restart()
+            await sleep_ms(_LOOK_MS)
+        self.wants_line = False
+
+    async def _take_line(self) -> None:
+        """Wait until the link is closed, and keep it so."""
+        self.wants_line = True
+        while not self.line_free:
+            self.alive()
+            await sleep_ms(_LOOK_MS)
+
+    async def _run_errand(self) -> int:
         from minerva.errand import Errand
 
-        self._due_ms = await Errand(self).run()
-        if self.exclusive:
-            del Errand
-            unload(*_ERRAND)
-            self._take_back_room()
+        return await Errand(self).run()
+
+    def _resize(self, size: int) -> bool:
+        """Give the recorder's ring another size; False: the heap has no such piece, and there is no ring."""
+        recorder = self._recorder
+        recorder.release()  # first of all: what is taken after it lies at the beginning of the room
+        try:
+            recorder.take_memory(size)
+        except MemoryError:
+            return False
+        return True
 
     def check(self) -> None:
         """The hub says that there is something to ask for."""
-        asked = -CHECK_MS if self.past is None else self.past.asked_ms
-        self._due_ms = min(self._due_ms, max(self.now_ms(), asked + CHECK_MS))
+        asked_s = -CHECK_S if self.past is None else self.past.asked_s
+        self._due_s = min(self._due_s, max(self.now_ms() // 1000, asked_s + CHECK_S))
 
     def heard(self, speaking: bool, unsent: bool) -> None:
         """Often: whether somebody speaks now, and whether what was said waits to be sent."""
-        now = self.now_ms()
+        now_s = self.now_ms() // 1000
         if speaking:
-            self._spoke_ms = now
+            self._spoke_s = now_s
         # Where an update needs the ring's room, what is in it goes first.
-        self.quiet = now - self._spoke_ms >= QUIET_MS and not (
-            unsent and self.exclusive and not self._ring_bytes
+        self.quiet = now_s - self._spoke_s >= QUIET_S and not (
+            unsent and self.exclusive and not self.wants_line
         )
 
     # --- what the hub is told -------------------------------------------------------------------------
 
     def tell(self, state: str, code: str, version: str, progress: int) -> None:
-        """How it stands; the newest that is new is kept for `take_news`."""
-        before, percent = self._told
-        if state + code == before and abs(progress - percent) < _NEWS_PERCENT:
+        """How it stands; what is new waits for `take_news`, the oldest gives way."""
+        same = state == self._state and code == self._code
+        if same and abs(progress - self._percent) < _NEWS_PERCENT:
             return
-        self._told = (state + code, progress)
+        self._state, self._code, self._percent = state, code, progress
+        # Nothing is made for it: while an errand is under way that would lie in the ring's place.
+        news = self._news[self._news_end % MAX_NEWS]
+        news[0], news[1], news[2], news[3] = state, code, "" if self.exclusive else version, progress
+        self._news_end += 1
+        self._news_begin = max(self._news_begin, self._news_end - MAX_NEWS)
+
+    def take_news(self) -> "dict | None":
+        """Fields of the `update` message to send; None when nothing is new."""
+        if self._news_begin == self._news_end:
+            return None
+        state, code, version, progress = self._news[self._news_begin % MAX_NEWS]
+        self._news_begin += 1
         news: dict = {"state": state}
         if code:
             news["code"] = code
@@ -155,12 +233,6 @@ class Updating:
             news["version"] = version
         if state == "downloading":
             news["progress"] = progress
-        self._news = news
-
-    def take_news(self) -> "dict | None":
-        """Fields of the `update` message to send; None when nothing is new."""
-        news = self._news
-        self._news = None
         return news
 
     # --- for the errand -------------------------------------------------------------------------------
@@ -191,10 +263,10 @@ class Updating:
             return b""
 
     def keys(self):
-        """The slots.KeyStore."""
-        from minerva.slots import KeyStore
+        """bootslot.Copies with the text of the key set in force."""
+        from bootslot import copies_of_keys
 
-        return KeyStore()
+        return copies_of_keys()
 
     def target(self, kind: str):
         """Where a release of that kind goes: slots.Slots, or what does as it does. UpdateError: nowhere."""
@@ -210,34 +282,14 @@ class Updating:
 
     async def take_network(self) -> None:
         """Take the network; where it must be alone, once the link is closed. LinkError: no Wi-Fi."""
-        self.wants_line = self.exclusive
-        while self.wants_line and not self.line_free:
-            self.alive()
-            await sleep_ms(_LOOK_MS)
+        if self.exclusive:
+            await self._take_line()
         if self._wifi is not None and not self._wifi.connected():
             raise LinkError("the Wi-Fi is not joined")
 
     def leave_network(self) -> None:
         """The link may have it again."""
         self.wants_line = False
-
-    def make_room(self) -> None:
-        """A release is on its way: where memory is short, the ring gives way to it."""
-        if self.exclusive and not self._ring_bytes and self._recorder.ring.capacity > SMALL_RING:
-            self._ring_bytes = self._recorder.ring.capacity
-            self._recorder.use_ring(Ring(SMALL_RING))
-            gc.collect()
-
-    def _take_back_room(self) -> None:
-        """Nothing came of it: the ring as it was, or a restart where the heap has no such piece any more."""
-        if self._ring_bytes:
-            gc.collect()
-            try:
-                self._recorder.use_ring(Ring(self._ring_bytes))
-            except MemoryError:
-                print("update: no room for the ring of before")
-                restart()
-            self._ring_bytes = 0
 
     def reported(self, outcome: tuple) -> None:
         """The update server was told, or does not want to know."""

@@ -34,6 +34,7 @@ class DeviceHub:
         self.resume: Callable[[], int | None] = lambda: None
         self.answer: str | None = None  # said instead of a welcome
         self.keep_packets = True
+        self.ack_health = False
         self.hellos: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
         self.packets: list[tuple[Any, ...]] = []
@@ -94,6 +95,8 @@ class DeviceHub:
     async def _on_text(self, ws: web.WebSocketResponse, message: dict[str, Any]) -> None:
         if message["type"] != "hello":
             self.messages.append(message)
+            if message["type"] == "health" and self.ack_health:
+                await self.say(type="ack", health=message["n"])
             return
         self.hellos.append(message)
         if self.answer is not None:

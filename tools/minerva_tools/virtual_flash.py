@@ -18,7 +18,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from minerva_tools.release.building import Description, build
-from minerva_tools.release.files import Content, sources
+from minerva_tools.release.files import Content, application_abi, compiled, sources
 from minerva_tools.release.keys import keyset_text
 from minerva_tools.release.signing import key_id, sign_release
 from minerva_tools.release.texts import Release, Rotation, parse_manifest
@@ -79,11 +79,12 @@ def virtual_release(
     changes: Mapping[str, bytes | None] | None = None,
     rotations: Sequence[Rotation] = (),
     expires_s: int = _YEAR_S,
+    march: str | None = None,
 ) -> Release:
     """A release of the device application as it is, for the virtual board, signed by all of `keys`.
 
     It names itself `version` in its first hello too. `changes` are files by path (None: left out). `folder`
-    is made. `expires_s` counts from now.
+    is made. `expires_s` counts from now. With `march` it is compiled, for that processor of mpy-cross.
     """
     files = sources(device_folder(), ["virtual"])
     own = "minerva/__init__.py"
@@ -105,6 +106,11 @@ def virtual_release(
         keys=tuple(key_id(key) for key in keys),
     )
     content = Content("source", {path: files[path] for path in sorted(files)})
+    if march is not None:
+        content = Content(
+            application_abi(march),
+            {str(Path(p).with_suffix(".mpy")): compiled(data, p, march) for p, data in content.files.items()},
+        )
     release, _ = build(folder, what, content, rotations)
     for key in keys:
         sign_release(release, key)

@@ -43,7 +43,7 @@ async def main(path, window_ms):
     updating.restart = restarted
     device = updating.Updating(
         (settings.load(path), Board, 0),
-        Probation(now_ms),
+        Probation(),
         None,
         None,
         alive,
@@ -63,7 +63,7 @@ async def main(path, window_ms):
             if device.past.backoff._step_ms == updating.FIRST_TROUBLE_MS:
                 end = "idle"
             else:
-                await sleep_ms(max(0, due - now_ms()) // SPEED)
+                await sleep_ms(max(0, 1000 * due - now_ms()) // SPEED)
         except SystemExit as e:
             end = str(e)
         received += going._fetch.received
@@ -75,7 +75,6 @@ async def main(path, window_ms):
                 "state": updater.state,
                 "code": updater.code,
                 "received": received,
-                "got": device._told[1],
             }
         )
     )

@@ -3,9 +3,7 @@
 import json
 import sys
 
-from boards import virtual
-from minerva import settings
-from minerva.app import App
+from minerva.start import application
 
 WELCOME = (
     '{"type":"welcome","protocol":1,"hub":"h","utc_ms":0,"mode":"events","mute":false,'
@@ -36,7 +34,7 @@ class Sink:
 
 def waiting():
     """A device whose link takes nothing: a level, a loud sound that is over, one that is not, health."""
-    app = App(settings.load("settings.json"), virtual)
+    app = application()
     app.session.open(0)
     said(app, WELCOME)
     app._obey()

@@ -6,6 +6,8 @@ from boards import virtual
 from minerva import settings
 from minerva.app import App
 from minerva.errors import LinkError
+from minerva.probation import Probation
+from minerva.ring import reserve
 
 WELCOME = (
     '{"type":"welcome","protocol":1,"hub":"h","utc_ms":0,"mode":"events","mute":false,'
@@ -62,7 +64,8 @@ def run(app):
 
 
 def main():
-    app = Hub(settings.load("settings.json"), virtual)
+    chosen = settings.load("settings.json")
+    app = Hub(chosen, virtual, Probation(), reserve(chosen, False))
     app._backoff = Pauses(app._backoff)
     at_once = ((), 0)
     health = ('{"type":"ack","health":0}',)

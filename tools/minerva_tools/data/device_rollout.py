@@ -121,7 +121,7 @@ def health():
 async def main():
     """Give (how it ended, slot)."""
     mine = settings.load("settings.json")
-    probation = Probation(now_ms)
+    probation = Probation()
     if probation.judging:
         raw = noise()
         probation.heard(raw, len(raw))
@@ -130,7 +130,7 @@ async def main():
     except LinkError as e:
         print("link:", e)
     while probation.judging:
-        if probation.judge(False):
+        if probation.judge(False, now_ms()):
             return "restart", probation.slot
         await sleep_ms(20)
     device = updating.Updating(
