@@ -182,11 +182,12 @@ impl Transport for DeviceEnd<'_> {
         })
     }
 
+    /// Takes nothing while something waits here: only one frame is beyond being taken back when a mute comes.
     fn send(&mut self, bytes: &[u8]) -> usize {
         let mut sent: usize = 0;
         for piece in bytes.chunks(PIECE) {
             let taken = self.0.with(|inner| {
-                if inner.line != Line::Open {
+                if inner.line != Line::Open || (sent == 0 && !inner.to_hub.is_empty()) {
                     return 0;
                 }
                 let taken = inner.to_hub.push(piece);
@@ -350,6 +351,23 @@ mod tests {
                 .poll(&mut Context::from_waker(Waker::noop()))
                 .is_ready()
         );
+    }
+
+    #[test]
+    fn a_frame_waits_with_the_device_until_the_one_before_has_left() {
+        let wire = Wire::new();
+        let mut device = wire.device();
+        device.open();
+        let attempt = block_on(wire.wanted());
+        wire.opened(attempt);
+        assert_eq!(device.send(&vec![1; 500]), 500);
+        assert_eq!(device.send(&vec![2; 500]), 0); // a mute can still take this one back
+        let mut buffer = [0; PIECE];
+        let mut outgoing = wire.outgoing(attempt);
+        assert_eq!(block_on(outgoing.read(&mut buffer)), Ok(PIECE));
+        assert_eq!(device.send(&vec![2; 500]), 0);
+        assert_eq!(block_on(outgoing.read(&mut buffer)), Ok(500 - PIECE));
+        assert_eq!(device.send(&vec![2; 500]), 500);
     }
 
     #[test]
