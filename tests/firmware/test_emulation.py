@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from minerva_hub.errors import UserError
 from minerva_tools import emulation
@@ -20,6 +21,7 @@ from minerva_tools.emulation.building import CRATE, ROOT, Unavailable
 from minerva_tools.emulation.report import Report, compare, working_bytes
 from minerva_tools.emulation.running import Printed, RunError, read
 from minerva_tools.emulation.targets import CHIPS, RV32IMAFC, RV32IMC
+from minerva_tools.gate import network
 
 SCRIPT = ROOT / "scripts" / "get-bare-rust.sh"
 BUILD_S = 900  # the compiler's libraries and five programs, on a busy machine
@@ -48,8 +50,8 @@ def ran(found: Report, chip: str) -> report.Ran:
 def test_bits_and_limits(found: Report, chip: str) -> None:
     host, target = found.targets["host"], ran(found, chip)
     assert target.hashes == host.hashes
-    compared = {"mel64.hash", "mfcc.hash", "adpcm.hash", "gate.hash", "wire.hash", "device.hash"}
-    assert compared <= target.hashes.keys()
+    compared = ("mel64", "mfcc", "adpcm", "gate", "gate.score", "wire", "device")
+    assert {f"{name}.hash" for name in compared} <= target.hashes.keys()
     results = {r.name: r for r in found.results if r.name.startswith(f"{chip}.")}
     missed = [f"{r.name} {r.value} {r.error or ''}" for r in results.values() if not r.ok]
     assert not missed
@@ -84,6 +86,21 @@ def test_the_program_did_what_it_says(found: Report, chip: str) -> None:
 @pytest.mark.timeout(BUILD_S)
 def test_self_test_is_the_documented_one(found: Report) -> None:
     assert found.targets["host"].hashes["mel64.self_test"] == report.documented_self_test()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(BUILD_S)
+def test_the_gates_scores_are_those_of_the_trained_weights(found: Report) -> None:
+    """The clip opens the gate whatever they are, so only this and the chips' comparison with it tell."""
+    native = pytest.importorskip("minerva_native", reason="minerva_native is not built: make native")
+    clip = np.fromfile(CRATE / "material" / "clip.s16", "<i2").astype(np.int32)
+    hops = native.mel64_u8(native.Conditioner(6.0).process(clip << 16 | 0x4000))
+    scores = network.scores(network.load(), network.inputs(hops.reshape(-1, 2, network.BANDS))[0])
+    assert len(set(scores.tolist())) > len(scores) / 2
+    value = 0xCBF29CE484222325
+    for byte in np.append(0, scores).astype("<i4").tobytes():  # the first frame completes no hop
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    assert found.targets["host"].hashes["gate.score.hash"] == f"{value:016x}"
 
 
 def test_the_material_is_what_its_generator_makes() -> None:

@@ -38,5 +38,9 @@ def test_random_features_and_levels_agree_too():
     levels = rng.integers(-9000, 100, 3000).astype(np.int32)
     hops = rng.integers(0, 256, (3000, 2, 64)).astype(np.uint8)
     gate = native.Gate()
-    said = [gate.frame(int(level), hops[at] if at else hops[at, :0]) for at, level in enumerate(levels)]
+    said, scores = [], []
+    for at, level in enumerate(levels):
+        said.append(gate.frame(int(level), hops[at] if at else hops[at, :0]))
+        scores.append(gate.score)
     assert said == reference.gate(network.load(), levels, hops).tolist()
+    assert scores == [0, *network.scores(network.load(), network.inputs(hops[1:])[0]).tolist()]

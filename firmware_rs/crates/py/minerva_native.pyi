@@ -113,5 +113,9 @@ class Gate:
     def floor_cdb(self) -> int:
         """The noise floor in hundredths of dBFS."""
 
+    @property
+    def score(self) -> int:
+        """The network's score of the last frame that had features, 0 before: 1024 times the logit of speech."""
+
     def reset(self) -> None:
         """As new: nothing was heard."""

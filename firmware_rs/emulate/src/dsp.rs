@@ -85,8 +85,13 @@ fn coefficients() {
 fn audio(features: bool) {
     let mut conditioner = Conditioner::new(6.0);
     let (mut mel, mut gate, mut state) = (Mel64::new(), Gate::new(), adpcm::State::default());
-    let (mut conditioned, mut levels, mut coded, mut decisions) =
-        (Hash::new(), Hash::new(), Hash::new(), Hash::new());
+    let [
+        mut conditioned,
+        mut levels,
+        mut coded,
+        mut decisions,
+        mut scores,
+    ] = [const { Hash::new() }; 5];
     let [mut conditioning, mut coding, mut gating] = [const { Cost::new() }; 3];
     let (mut frame, mut slots, mut bytes) = (
         [0; FRAME_SAMPLES],
@@ -121,6 +126,7 @@ fn audio(features: bool) {
         opened += usize::from(open);
         decisions.add(&[u8::from(open), u8::from(gate.transient())]);
         decisions.add(&gate.floor_cdb().to_le_bytes());
+        scores.add(&gate.score().to_le_bytes());
         coding.step(|| adpcm::encode(&mut state, &frame, &mut bytes), |_| true);
         coded.add(&bytes);
     }
@@ -128,6 +134,8 @@ fn audio(features: bool) {
         conditioned.report("condition.hash");
         levels.report("level.hash");
         coded.report("adpcm.hash");
+        // The clip opens both gates in the same frames: what the weights make of it shows in the scores alone.
+        scores.report("gate.score.hash");
         conditioning.report("condition");
         coding.report("adpcm");
     }

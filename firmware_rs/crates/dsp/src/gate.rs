@@ -48,6 +48,8 @@ struct Features {
 struct Speech {
     bands: Bands,
     network: Network,
+    /// Of the last frame that had features; 0 before.
+    score: i32,
     rise: u32,
     hold: u32,
 }
@@ -57,6 +59,7 @@ impl Speech {
         Self {
             bands: Bands::new(),
             network: Network::new(),
+            score: 0,
             rise: 0,
             hold: 0,
         }
@@ -75,6 +78,7 @@ impl Speech {
         let mut inputs = [0; INPUTS];
         let tone_frames = self.bands.frame(hops, &mut inputs);
         let score = self.network.step(&inputs);
+        self.score = score;
         self.rise = if score > SPEECH_SCORE {
             (self.rise + 1).min(SPEECH_FRAMES)
         } else {
@@ -156,6 +160,11 @@ impl Gate {
     /// The noise floor, in hundredths of dBFS; the lowest there is while nothing was heard.
     pub const fn floor_cdb(&self) -> i32 {
         self.energy.floor_cdb()
+    }
+
+    /// The network's score of the last frame that had features, 0 before: 1024 times the logit of speech.
+    pub const fn score(&self) -> i32 {
+        self.speech.score
     }
 
     /// Forget the room: the microphone starts anew.

@@ -87,6 +87,12 @@ impl Gate {
         self.0.floor_cdb()
     }
 
+    /// The network's score of the last frame that had features, 0 before: 1024 times the logit of speech.
+    #[getter]
+    fn score(&self) -> i32 {
+        self.0.score()
+    }
+
     /// As new: nothing was heard.
     fn reset(&mut self) {
         self.0.reset();
