@@ -1,6 +1,7 @@
 """minerva-mel64 in Rust beside scipy in float64, and beside the hub's."""
 
 import numpy as np
+import pytest
 import scipy.fft
 from minerva_hub.audio import mel64 as hub
 
@@ -36,10 +37,29 @@ def test_logarithms_lie_within_their_limits(native, material):
         spectra = _spectra(pcm)
         exact = _bands(spectra)
         error = np.abs(native.mel64_log(pcm) - np.log(exact + 0.001))
-        # Full scale below 125 Hz or above 7500 leaves the bands only leakage; the strongest rounds for all.
+        # The frame's strongest, in a band or beside all of them: firmware_rs/README.md says why.
         strongest = np.maximum(exact.max(axis=1), spectra.max(axis=1))[:, None]
         assert error[exact >= 1e-2 * strongest].max() <= 1e-4, name
         assert error[exact >= 1e-3 * strongest].max() <= 1e-3, name
+
+
+# Within 40 and within 60 dB of the strongest band alone, as firmware_rs/README.md states it.
+OUTSIDE = {60: (1e-4, 4e-4), 7812.5: (1.4e-3, 7.5e-3), 7900: (2e-3, 2.3e-3)}
+
+
+@pytest.mark.parametrize(("hz", "limits"), OUTSIDE.items())
+def test_a_full_scale_tone_outside_all_bands_rounds_for_what_leaks_into_them(native, hz, limits):
+    pcm = np.round(32767 * np.sin(2 * np.pi * hz * np.arange(16_000) / 16_000)).astype(np.int16)
+    spectra = _spectra(pcm)
+    exact = _bands(spectra)
+    error = np.abs(native.mel64_log(pcm) - np.log(exact + 0.001))
+    bands, bins = exact.max(axis=1)[:, None], spectra.max(axis=1)[:, None]
+    assert (bins > 10 * bands).all()
+    for share, of_all, of_bands in zip((1e-2, 1e-3), (1e-4, 1e-3), limits, strict=True):
+        assert error[exact >= share * np.maximum(bands, bins)].max(initial=0) <= of_all
+        assert error[exact >= share * bands].max() <= of_bands
+    steps = (np.log(exact + 0.001) + 7) * 21.25
+    assert np.abs(native.mel64_u8(pcm) - np.clip(np.floor(steps + 0.5), 0, 255)).max() <= 1
 
 
 def test_bytes_are_those_of_the_definition_or_one_beside(native, material):
