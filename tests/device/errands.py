@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from device_runs import ON_DEVICE
+import minerva_tools
 from minerva_tools.virtual import Interpreter, device_folder
 
 from tests.fakes.ddi_server import TOKEN, DdiServer
 from tests.fakes.ota_release import OWNER, keyset
 
 TIMEOUT_S = 60.0
+ERRAND = Path(minerva_tools.__file__).parent / "data" / "device_errand.py"
 
 
 def load_bootslot() -> Any:
@@ -93,9 +94,9 @@ class Flash:
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
         hardware = device_folder() / "boards" / "virtual_hw"
         return await asyncio.create_subprocess_exec(
-            *(*interpreter.command, str(ON_DEVICE / "errand_run.py"), "settings.json", str(window_ms)),
+            *(*interpreter.command, str(ERRAND), "settings.json", str(window_ms)),
             cwd=self.folder,
-            env=interpreter.environment([device_folder(), ON_DEVICE, hardware]),
+            env=interpreter.environment([device_folder(), hardware]),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -136,9 +136,9 @@ async def main():
     device = updating.Updating(
         (mine, Board, 0), probation, None, None, alive, now_ms, lambda n: random.getrandbits(16) % n
     )
-    if device.keys().load() is None:  # as `minerva device pair` leaves it
+    if device.keys().read() is None:  # as `minerva device pair` leaves it
         with open("keys.json", "rb") as f:
-            device.keys().store(f.read())
+            device.keys().write(f.read())
     device.quiet = True
     updating.restart = restarted
     try:

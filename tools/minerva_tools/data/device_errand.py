@@ -1,4 +1,4 @@
-"""errand_run.py SETTINGS [window_ms]: an errand of the real updater, in the folder that is the flash.
+"""device_errand.py SETTINGS [window_ms]: an errand of the real updater, in the folder that is the flash.
 
 It is repeated while there is trouble. Prints what it does; the last line is JSON: how the errand ended, and
 what the updater counted.
@@ -18,10 +18,13 @@ SPEED = 200  # of the device's clock, so that pauses between tries are short
 
 
 class Board:
+    """What the updater asks of a board."""
+
     NAME = "virtual"
 
 
 def now_ms():
+    """The device's time."""
     return (ticks_ms() - _BEGAN) * SPEED
 
 
@@ -29,14 +32,16 @@ _BEGAN = ticks_ms()
 
 
 def alive():
-    pass
+    """There is no watchdog."""
 
 
 def restarted():
+    """End this start."""
     raise SystemExit("restart")
 
 
 async def main(path, window_ms):
+    """Errands until one ends without trouble, or with a restart."""
     bootslot.boot()
     if window_ms:
         errand.Fetcher = lambda server, alive: _Fetcher(server, alive, window_ms)
