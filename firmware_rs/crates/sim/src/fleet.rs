@@ -16,6 +16,7 @@ use mio::{Events, Poll, Token, Waker};
 use crate::clock::SimClock;
 use crate::control::{self, Command};
 use crate::microphone::{self, Room, SimMicrophone};
+use crate::names::Names;
 use crate::network::SimNetwork;
 use crate::options::{Options, Source};
 use crate::state::StateFile;
@@ -63,6 +64,7 @@ impl Fleet {
         let waker = Waker::new(poll.registry(), COMMANDS)
             .map_err(|e| format!("the system gives no waker: {e}"))?;
         let clock = SimClock::new(options.speed, options.boot_ms);
+        let names = Names::default();
         let mut units = Vec::with_capacity(all.len());
         for (number, (settings, trust)) in all.iter().enumerate() {
             let alone = matches!(options.source, Source::One(_));
@@ -111,7 +113,13 @@ impl Fleet {
                 },
                 device,
                 microphone: SimMicrophone::new(clock, room),
-                network: SimNetwork::new(registry, Token(number), settings, trust.clone()),
+                network: SimNetwork::new(
+                    registry,
+                    Token(number),
+                    settings,
+                    trust.clone(),
+                    names.clone(),
+                ),
                 state: StateFile::open(options.folder.join(file)),
                 pressed: None,
                 due: Instant::now(),

@@ -4,6 +4,7 @@ mod clock;
 mod control;
 mod fleet;
 mod microphone;
+mod names;
 mod network;
 mod options;
 mod state;

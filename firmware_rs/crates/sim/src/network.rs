@@ -1,7 +1,7 @@
 //! The device's transport: a socket that never waits, behind a Wi-Fi that may be taken away.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use minerva_device::ports::{Line, Transport};
@@ -9,10 +9,12 @@ use minerva_device::settings::Settings;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::names::{Answer, Names};
 use crate::tls::{Secured, Trust};
 
 /// As the device application has it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(10);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The device application gives TLS and WebSocket together 15 s.
 const TLS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,6 +27,7 @@ const RSSI_DBM: i8 = -52;
 enum State {
     Closed(&'static str),
     Joining(Instant),
+    LookingUp(Answer, Instant),
     Connecting(TcpStream, Instant),
     Securing(Box<Secured>, Instant),
     Open(Channel),
@@ -90,6 +93,7 @@ pub struct SimNetwork {
     token: Token,
     host: String,
     port: u16,
+    names: Names,
     trust: Option<Trust>, // None: without TLS
     wifi: Option<bool>,   // None: a cable
     flows: bool,
@@ -129,12 +133,14 @@ impl SimNetwork {
         token: Token,
         settings: &Settings,
         trust: Option<Trust>,
+        names: Names,
     ) -> Self {
         Self {
             registry,
             token,
             host: settings.host.to_string(),
             port: settings.port,
+            names,
             trust,
             wifi: settings.wifi.is_some().then_some(true),
             flows: true,
@@ -163,10 +169,20 @@ impl SimNetwork {
         self.flows = flows;
     }
 
-    fn connect(&mut self) -> State {
-        let Some(address) = resolve(&self.host, self.port) else {
-            return State::Closed("no such name");
-        };
+    /// The hub's address, as soon as its name has one.
+    fn look_up(&mut self, answer: Answer, since: Instant) -> State {
+        match answer.get() {
+            Some(Some(address)) => self.connect(*address),
+            Some(None) => State::Closed("no such name"),
+            None if since.elapsed() > LOOK_UP_TIMEOUT => {
+                State::Closed("the name was not looked up within 10 s")
+            }
+            None => State::LookingUp(answer, since),
+        }
+    }
+
+    fn connect(&mut self, mut address: SocketAddr) -> State {
+        address.set_port(self.port);
         let Ok(mut stream) = TcpStream::connect(address) else {
             return State::Closed("nobody listens");
         };
@@ -188,10 +204,14 @@ impl SimNetwork {
         self.let_go();
         let state = std::mem::replace(&mut self.state, State::Closed(""));
         self.state = match state {
-            State::Joining(_) if self.wifi != Some(false) => self.connect(),
+            State::Joining(_) if self.wifi != Some(false) => match self.names.look_up(&self.host) {
+                Ok(answer) => self.look_up(answer, Instant::now()),
+                Err(why) => State::Closed(why),
+            },
             State::Joining(since) if since.elapsed() > JOIN_TIMEOUT => {
                 State::Closed("the Wi-Fi was not joined within 15 s")
             }
+            State::LookingUp(answer, since) => self.look_up(answer, since),
             State::Connecting(stream, since) => match stream.take_error() {
                 Ok(Some(_)) | Err(_) => State::Closed("nobody listens"),
                 Ok(None) if self.writable && stream.peer_addr().is_ok() => self.connected(stream),
@@ -253,11 +273,6 @@ impl SimNetwork {
     }
 }
 
-/// The first address of a name.
-fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
-    (host, port).to_socket_addrs().ok()?.next()
-}
-
 impl Transport for SimNetwork {
     fn open(&mut self) {
         self.leaving = None;
@@ -269,7 +284,10 @@ impl Transport for SimNetwork {
         self.advance();
         match self.state {
             State::Closed(why) => Line::Closed(why),
-            State::Joining(_) | State::Connecting(..) | State::Securing(..) => Line::Opening,
+            State::Joining(_)
+            | State::LookingUp(..)
+            | State::Connecting(..)
+            | State::Securing(..) => Line::Opening,
             State::Open(_) => Line::Open,
         }
     }
@@ -332,5 +350,37 @@ impl Transport for SimNetwork {
 
     fn rssi_dbm(&self) -> Option<i8> {
         (self.wifi == Some(true)).then_some(RSSI_DBM)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_slow_resolver_holds_up_nobody() {
+        let text =
+            r#"{"version":1,"device":"a","board":"virtual","url":"ws://localhost:1/","token":"t"}"#;
+        let settings = minerva_device::settings::parse(text.as_bytes()).unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        let (go, wait) = channel::<()>();
+        let wait = Mutex::new(wait);
+        let names = Names::new(move |_| {
+            let _ = wait.lock().unwrap().recv(); // until this test lets go
+            None
+        });
+        let mut network = SimNetwork::new(registry, Token(0), &settings, None, names);
+        network.open();
+        assert!(matches!(network.line(), Line::Opening));
+        drop(go);
+        let began = Instant::now();
+        while matches!(network.line(), Line::Opening) && began.elapsed() < LOOK_UP_TIMEOUT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(matches!(network.line(), Line::Closed("no such name")));
     }
 }
