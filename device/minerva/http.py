@@ -78,6 +78,7 @@ class Answer:
         self.wanted = wanted  # (first, last, total) of a range, or None
         self._state = _HEAD
         self._head = bytearray()
+        self._room = MAX_HEAD  # bytes that headers may still have, those of interim answers included
         self._left = 0  # of the body or the chunk
 
     @property
@@ -114,13 +115,14 @@ class Answer:
     def _feed_head(self, data: "memoryview") -> int:
         head = self._head
         before = len(head)
-        head.extend(data[: MAX_HEAD + 1 - before])
+        head.extend(data[: self._room + 1 - before])
         end = bytes(head).find(b"\r\n\r\n", max(0, before - 3))  # a bytearray has no find there
         if end < 0:
-            if len(head) > MAX_HEAD:
+            if len(head) > self._room:
                 raise UpdateError("too_long", "the answer's header exceeds %d bytes" % MAX_HEAD)
             return len(data)
         taken = end + 4 - before
+        self._room -= end + 4
         lines = bytes(head[:end]).split(b"\r\n")
         self._head = bytearray()
         self._read_status(lines[0])

@@ -1,0 +1,18 @@
+import json
+import sys
+
+
+def lines_of(section):
+    """The vectors of one section of ota.json, one by one: a line is a vector."""
+    inside = False
+    with open(sys.argv[1] + "/../../vectors/ota.json") as lines:
+        for line in lines:
+            if inside:
+                if line.startswith("]"):
+                    return
+                line = line.strip()
+                yield json.loads(line[:-1] if line.endswith(",") else line)
+            elif line.startswith('"%s": [' % section):
+                inside = True
+    if not inside:
+        raise ValueError("ota.json has no section %s" % section)
