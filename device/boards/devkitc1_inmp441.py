@@ -4,6 +4,7 @@ Free of strapping pins (0, 3, 45, 46), USB (19, 20) and the octal PSRAM of the N
 """
 
 NAME = "devkitc1_inmp441"
+CHIP = "esp32s3"  # of whole images
 NEEDS_WIFI = True
 MIC = {"id": 0, "sck": 4, "ws": 5, "sd": 6}
 # The light on the board: GPIO 48 up to version 1.0, GPIO 38 from 1.1.

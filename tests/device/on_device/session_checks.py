@@ -161,6 +161,13 @@ def check_what_this_device_cannot_do_is_said():
     assert s.state == LIVE
 
 
+def check_a_device_with_an_updater_is_told_to_ask():
+    s = live()
+    s.updates = True
+    assert hear(s, {"type": "update", "action": "check"}) == [("check",)]
+    assert codes(s) == []
+
+
 def check_unexpected_messages_end_the_link():
     for message in (
         {"type": "config", "mode": "mute"},
