@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from minerva_tools.virtual import Interpreter, choose_interpreter, find_micropython
-
-MICROPYTHONS = ("native", "i386")
-
-
-def interpreter_for(name: str) -> Interpreter:
-    """`cpython`, `micropython-native` or `micropython-i386`; skips where it cannot be had."""
-    if name == "cpython":
-        return choose_interpreter("cpython")
-    arch = name.removeprefix("micropython-")
-    if find_micropython(arch) is None:
-        pytest.skip(f"no MicroPython for {arch} here: scripts/get-micropython.sh {arch}")
-    return choose_interpreter("micropython", arch=arch)
-
+from device_runs import MICROPYTHONS, interpreter_for
+from minerva_tools.virtual import Interpreter
 
 ALL = [
     pytest.param("cpython"),

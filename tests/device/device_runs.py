@@ -1,13 +1,25 @@
-"""Running the device's own checks under any interpreter."""
+"""Interpreters for device code, and running the device's own checks under them."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
-from minerva_tools.virtual import Interpreter, device_folder
+import pytest
+from minerva_tools.virtual import Interpreter, choose_interpreter, device_folder, find_micropython
 
 ON_DEVICE = Path(__file__).parent / "on_device"
+MICROPYTHONS = ("native", "i386")
+
+
+def interpreter_for(name: str) -> Interpreter:
+    """`cpython`, `micropython-native` or `micropython-i386`; skips where it cannot be had."""
+    if name == "cpython":
+        return choose_interpreter("cpython")
+    arch = name.removeprefix("micropython-")
+    if find_micropython(arch) is None:
+        pytest.skip(f"no MicroPython for {arch} here: scripts/get-micropython.sh {arch}")
+    return choose_interpreter("micropython", arch=arch)
 
 
 def run_script(

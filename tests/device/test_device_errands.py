@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import MICROPYTHONS, interpreter_for
+from device_runs import MICROPYTHONS, interpreter_for
 from errands import Flash, bootslot
 from minerva_tools.virtual import Interpreter
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MICROPYTHONS, interpreter_for
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from device_hub import DeviceHub, noise, talk, write_wav
+from device_runs import MICROPYTHONS, interpreter_for
 from minerva_tools.virtual import Interpreter, VirtualDevice
 from minerva_tools.virtual_flash import Flash, trusting, virtual_release
 

@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import interpreter_for
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from device_hub import noise, write_wav
-from device_runs import ON_DEVICE
+from device_runs import ON_DEVICE, interpreter_for
 from minerva_tools.virtual import Interpreter, VirtualDevice, VirtualDeviceError, choose_interpreter
 from minerva_tools.virtual_flash import Flash, bootslot, trusting, virtual_release
 
