@@ -362,15 +362,8 @@ class App:
             self._watchdog.feed()
             live = self.session.state == LIVE
             self._started = self._started or live or self._failed
-            self._light.show(
-                led.state(
-                    self._started,
-                    self._failed,
-                    self.privacy.effective == "mute",
-                    live,
-                    self._hearing(),
-                )
-            )
+            muted = self.privacy.effective == "mute"
+            self._light.show(led.state(self._started, self._failed, muted, live, self._hearing()))
             if live:
                 rssi = None if self._wifi is None else self._wifi.rssi
                 self._reports.post(self._now_ms(), rssi)
