@@ -139,9 +139,7 @@ def test_a_rollout_from_its_beginning_to_its_end(
     assert minerva("group", "set", "lab", "attic", "cellar")[:2] == (0, "lab: attic, cellar\n")
     code, out, err = minerva("rollout", "start", "0.2.0", "--canary", "lab", "--steps", "75,100")
     assert code == 0, err
-    assert out == (
-        "rollout 1: 0.2.0 to all devices, running, stage 1 of 3: 2 waiting, 2 offered\n"
-    )
+    assert out == ("rollout 1: 0.2.0 to all devices, running, stage 1 of 3: 2 waiting, 2 offered\n")
     code, out, _ = minerva("rollout", "pause", "1")
     assert code == 0 and "paused (the owner paused it)" in out
     assert "deploymentBase" not in devices["attic"].links()

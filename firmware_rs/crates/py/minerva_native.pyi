@@ -115,7 +115,7 @@ class Gate:
 
     @property
     def score(self) -> int:
-        """The network's score of the last frame that had features, 0 before: 1024 times the logit of speech."""
+        """The network's score of the last frame with features, 0 before: 1024 times the logit of speech."""
 
     def reset(self) -> None:
         """As new: nothing was heard."""
