@@ -4,6 +4,9 @@ It is repeated while there is trouble. Prints what it does; the last line is JSO
 what the updater counted.
 """
 
+# mypy: ignore-errors
+# (It runs under MicroPython, whose modules mypy does not know.)
+
 import asyncio
 import json
 import random
