@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from device_runs import MICROPYTHONS, interpreter_for
 from minerva_tools.virtual import Interpreter
+
+from tests.device.device_runs import MICROPYTHONS, interpreter_for
 
 ALL = [
     pytest.param("cpython"),

@@ -31,6 +31,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture
+async def open_page(house: House, open_page: Open) -> Open:
+    """Pages that close before the hub does: one that lost its hub says so on the console."""
+    return open_page
+
+
+@pytest.fixture
 def owner(tmp_path: Path) -> Owner:
     return Owner(tmp_path)
 
@@ -155,6 +161,7 @@ async def test_from_the_network_only_for_who_is_logged_in(
             assert response.status == 204  # which ends all logins
         await expect(page.get_by_label("The owner's password")).to_be_visible()
         assert [one.version for one in await house.hub.store.updates.releases()] == ["0.2.0"]
+        await page.goto("about:blank")  # before the hub ends
 
 
 async def test_files_are_dropped(open_page: Open, house: House, owner: Owner) -> None:

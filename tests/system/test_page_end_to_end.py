@@ -96,7 +96,7 @@ async def test_the_demo_on_the_page(page, tmp_path: Path) -> None:
         names = {path.name for path in pictures}
         assert names == {
             f"{place}-{size}-{scheme}.png"
-            for place in ("live", "timeline", "devices", "session")
+            for place in ("live", "timeline", "devices", "updates", "session")
             for size in ("desktop", "phone")
             for scheme in ("light", "dark")
         }
