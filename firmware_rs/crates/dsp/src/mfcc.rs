@@ -3,8 +3,8 @@
 //! Periodic Hann window, centred with zeros, power, Slaney's mel bands from 0 Hz to half the sample rate, decibels
 //! without a floor below the loudest (`top_db=None`), DCT-II with orthonormal scaling.
 //!
-//! Coefficients lie within 1e-3 of librosa's in `f64`, whatever is heard and however loud: the window and the transform
-//! are integers of 64 bits, what follows is `f32`. With the feature `host` there is `mfcc::host` beside it, for windows of
+//! Coefficients lie within 1e-3 of librosa's in `f64`, to a million times full scale: the window and the transform are
+//! integers of 64 bits, what follows is `f32`. With the feature `host` there is `mfcc::host` beside it, for windows of
 //! any even length.
 
 mod params;
