@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Minerva
 from minerva_hub.app import serve
 from minerva_hub.config import HubConfig, ServerConfig, StoreConfig
 from minerva_hub.events import EngineInfo
@@ -22,6 +21,7 @@ from minerva_tools.commands.rollout import _canary, _steps
 from minerva_tools.rollouts.asking import chosen
 
 from tests.fakes.ota_release import OWNER, keyset, make_release
+from tests.tools.conftest import Minerva
 
 ROOMS = ("attic", "cellar", "kitchen", "study")
 
