@@ -41,9 +41,9 @@ case $(printf '%s\n%s\n' "$MIN" "${version%% *}" | sort -t . -k 1,1n -k 2,2n | h
 *) unavailable "cargo ${version%% *} is too old: Rust $MIN or newer is needed" ;;
 esac
 
-# What is fetched already needs no network.
-crates() { (cd firmware_rs && CARGO_NET_RETRY=1 "$CARGO" tree --quiet --locked -p minerva-native "$@") > /dev/null; }
-crates --offline 2> /dev/null || crates >&2 || unavailable 'the crates that it needs cannot be fetched'
+# What is fetched already needs no network. maturin reads the whole workspace, so all of its crates must be there.
+crates() { (cd firmware_rs && CARGO_NET_RETRY=1 "$CARGO" fetch --quiet --locked "$@"); }
+crates --offline 2> /dev/null || crates >&2 || unavailable "the workspace's crates cannot be fetched"
 
 # Eight frames at a time instead of four, with the same result, where the processor can: it is built for this one alone.
 if [ -z "${RUSTFLAGS+set}" ] && grep -qw avx2 /proc/cpuinfo 2> /dev/null; then
