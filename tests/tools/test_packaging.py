@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from minerva_hub.models import shipped
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -24,7 +25,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names in a wheel that is built of a copy of the sources."""
     copy = tmp_path_factory.mktemp("sources")
     ignored = shutil.ignore_patterns("__pycache__", "typings", "*.egg-info")
-    for folder in ("device", "hub", "tools"):
+    for folder in ("device", "hub", "tools", "models"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
     for file in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, copy)
@@ -57,3 +58,9 @@ def test_the_device_application_is_in_it_whole(contents: set[str]) -> None:
     into = "minerva_tools/device/"
     files = {str(p.relative_to(ROOT / "device")) for p in (ROOT / "device" / "minerva").rglob("*.py")}
     assert {into + file for file in files | {"boot.py", "main.py"}} <= contents
+
+
+def test_the_list_of_models_is_in_it_and_where_the_hub_looks(contents: set[str]) -> None:
+    assert "minerva_hub/models/shipped/models.toml" in contents
+    assert shipped("models.toml") == ROOT / "models" / "models.toml"  # in a clone, the one that is edited
+    assert {f"minerva_hub/models/shipped/{p.name}" for p in (ROOT / "models").glob("*.tflite")} <= contents

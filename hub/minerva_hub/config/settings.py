@@ -49,6 +49,14 @@ class StoreConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     )
 
 
+class ModelsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[models]: where models are that `minerva models pull` or the page's button fetched."""
+
+    path: Annotated[Path, Meta(description="folder of pulled models, made when one is pulled")] = field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "minerva" / "models"
+    )
+
+
 class IngestConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[ingest]: what a device may send."""
 
@@ -91,7 +99,10 @@ class TranscribeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields
         Meta(description="auto takes faster-whisper when a model is on disk, else pocketsphinx"),
     ] = "auto"
     model: Annotated[
-        str, Meta(description="Whisper model: a folder, or a name looked up in the usual cache")
+        str,
+        Meta(
+            description="Whisper model: a folder, or the name of one that was pulled or is in the usual cache"
+        ),
     ] = "base"
     language: Annotated[str, Meta(min_length=2, max_length=8, description="language code, or auto")] = "en"
     workers: Annotated[int, Meta(ge=1, le=16, description="transcriptions at once, one thread each")] = 2
@@ -118,6 +129,7 @@ class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     server: ServerConfig = ServerConfig()
     store: StoreConfig = field(default_factory=StoreConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
     ingest: IngestConfig = IngestConfig()
     segment: SegmentConfig = SegmentConfig()
     transcribe: TranscribeConfig = TranscribeConfig()

@@ -39,7 +39,7 @@ def transcribe_file(
 
     AudioFileError when the file cannot be read, EngineUnavailableError when no engine can.
     """
-    engine = choose_engine(config.transcribe)
+    engine = choose_engine(config.transcribe, config.models.path)
     diarizer = choose_diarizer(config.diarize)
     book = diarizer.open_book()
     utterances: list[Utterance] = []

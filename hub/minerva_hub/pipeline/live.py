@@ -98,7 +98,7 @@ class Pipeline:
         self._workers = Workers(
             config,
             self._queue,
-            engine or (lambda: choose_engine(config.transcribe)),
+            engine or (lambda: choose_engine(config.transcribe, config.models.path)),
             add=self._conversations.add,
             show=self._set_engine,
             warn=self.warn,
