@@ -16,6 +16,9 @@ SelfTest = Literal["ok", "differs"]
 EngineState = Literal["loading", "ready", "rough", "error", "off"]
 RolloutState = Literal["running", "paused", "finished", "stopped"]
 ActionState = Literal["planned", "offered", "running", "canceling", "success", "failure", "canceled"]
+Affect = Literal["neutral", "warm", "frustrated", "confused", "apologetic", "genuine", "dismissive", "urgent"]
+Shift = Literal["stable", "escalating", "de-escalating"]
+ToneFlag = Literal["louder", "quieter", "faster", "slower", "higher", "lower", "flat", "hesitant"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,39 @@ class Word(Record, frozen=True, kw_only=True):
     confidence: float = 1.0
 
 
+class Prosody(Record, frozen=True, kw_only=True):
+    """How an utterance sounded, in memory only; pitch is None where hardly anything was voiced.
+
+    `pitch_hz` is the median, `pitch_range_st` from the 10th to the 90th percentile, `rate_hz` syllables a
+    second of `spoken_s`, `pause_share` 0 to 1 of the whole.
+    """
+
+    level_db: float
+    pitch_hz: float | None = None
+    pitch_range_st: float | None = None
+    rate_hz: float
+    pause_share: float
+    longest_pause_s: float
+    spoken_s: float
+
+
+class Tone(Record, frozen=True, kw_only=True):
+    """The tone of an utterance: `affect` as a model hears it, and what is unusual for the speaker.
+
+    `flags` are what a listener would notice against the speaker's first utterances of the session; `shift` is
+    where the last few go, `shift_magnitude` 0 to 1. `reason` says why affect or flags are not told. All of it is
+    relative: how high or fast somebody speaks is theirs, and is not kept (see Prosody).
+    """
+
+    affect: Affect = "neutral"
+    confidence: float = 0.0
+    shift: Shift = "stable"
+    shift_magnitude: float = 0.0
+    arousal_delta: float = 0.0
+    flags: tuple[ToneFlag, ...] = ()
+    reason: str = ""
+
+
 class NewUtterance(Record, frozen=True, kw_only=True):
     """An utterance that is not stored yet."""
 
@@ -44,6 +80,7 @@ class NewUtterance(Record, frozen=True, kw_only=True):
     words: tuple[Word, ...] = ()
     engine: str = ""
     language: str = "en"
+    tone: Tone | None = None
 
 
 class Utterance(NewUtterance, frozen=True, kw_only=True):
@@ -183,7 +220,7 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
 class EngineInfo(Record, frozen=True, kw_only=True):
     """An engine in use for a stage, and why it was chosen; `rough` works, but says that it is rough."""
 
-    stage: Literal["speech", "transcribe", "diarize"]
+    stage: Literal["speech", "transcribe", "diarize", "tone"]
     name: str
     model: str = ""
     state: EngineState = "loading"

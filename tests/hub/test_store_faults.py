@@ -14,6 +14,7 @@ import pytest
 from minerva_hub.errors import NewerDatabaseError, StoreBusyError, StoreError, StoreFullError
 from minerva_hub.events import NewUtterance, ResumePoint, Session
 from minerva_hub.store import Store, database, sessions
+from minerva_hub.store.schema import MIGRATIONS
 
 
 def said(session: Session, text: str, start_ms: int) -> NewUtterance:
@@ -197,7 +198,7 @@ async def test_a_newer_database_is_left_untouched(tmp_path: Path) -> None:
         conn.execute("PRAGMA user_version = 99")
     conn.close()
     before = path.read_bytes()
-    with pytest.raises(NewerDatabaseError, match=r"minerva\.db has format 99; .* up to 3"):
+    with pytest.raises(NewerDatabaseError, match=rf"minerva\.db has format 99; .* up to {len(MIGRATIONS)}\."):
         await Store.open(tmp_path)
     assert path.read_bytes() == before
 

@@ -11,6 +11,7 @@ from minerva_hub.config.settings import (
     ServerConfig,
     SessionConfig,
     StoreConfig,
+    ToneConfig,
     TranscribeConfig,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "ServerConfig",
     "SessionConfig",
     "StoreConfig",
+    "ToneConfig",
     "TranscribeConfig",
     "find_file",
     "is_loopback",

@@ -118,6 +118,18 @@ class DiarizeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_speakers: Annotated[int, Meta(ge=1, le=26, description="labels in one session")] = 8
 
 
+class ToneConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[tone]: how it was said."""
+
+    engine: Annotated[
+        Literal["auto", "prosody", "wav2vec2", "off"],
+        Meta(description="auto takes wav2vec2 when its model and libraries are here, else prosody alone"),
+    ] = "auto"
+    model: Annotated[
+        str, Meta(max_length=4096, description="folder of a wav2vec2 emotion classifier; empty for none")
+    ] = ""
+
+
 class SessionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[session]: when a conversation ends."""
 
@@ -134,4 +146,5 @@ class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     segment: SegmentConfig = SegmentConfig()
     transcribe: TranscribeConfig = TranscribeConfig()
     diarize: DiarizeConfig = DiarizeConfig()
+    tone: ToneConfig = ToneConfig()
     session: SessionConfig = SessionConfig()

@@ -21,6 +21,7 @@ from minerva_hub.events import (
     UtteranceAdded,
 )
 from minerva_hub.pipeline.scribe import Draft
+from minerva_hub.pipeline.tones import Tones
 from minerva_hub.store import Store
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Conversation:
     def __init__(self, session: Session, book: SpeakerBook[Any]) -> None:
         self.session = session
         self.book = book
+        self.tones = Tones()
         self.ids: dict[int, int] = {}  # key in the book -> utterance id
         self.next_key = 0
         self.end_ms = session.start_ms
@@ -89,6 +91,7 @@ class Conversations:
         changed = {
             conversation.ids[key]: label for key, label in assigned.changed.items() if key in conversation.ids
         }
+        conversation.tones.relabel(assigned.changed)
         new = [
             NewUtterance(
                 session_id=conversation.session.id,
@@ -101,6 +104,7 @@ class Conversations:
                 words=draft.words,
                 engine=engine,
                 language=draft.language,
+                tone=conversation.tones.tone(key, assigned.labels[key], draft.sounding),
             )
             for key, draft in zip(keys, drafts, strict=True)
         ]

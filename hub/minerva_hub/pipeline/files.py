@@ -15,7 +15,9 @@ from minerva_hub.config import HubConfig
 from minerva_hub.diarize import choose_diarizer
 from minerva_hub.events import EngineInfo, NewUtterance, Session, Utterance
 from minerva_hub.pipeline.scribe import Draft, Written, write_down
+from minerva_hub.pipeline.tones import ToneMeter, Tones
 from minerva_hub.segment import EarBank, Segment, SegmentEnded
+from minerva_hub.tone import choose_reader
 from minerva_hub.transcribe import Engine, Transcriber, choose_engine
 
 PACKET = 960  # samples: what a device sends at a time
@@ -42,10 +44,13 @@ def transcribe_file(
     engine = choose_engine(config.transcribe, config.models.path)
     diarizer = choose_diarizer(config.diarize)
     book = diarizer.open_book()
+    reader = choose_reader(config.tone)
+    meter = None if reader is None else ToneMeter(reader)
+    tones = Tones()
     utterances: list[Utterance] = []
     with AudioFile(path) as audio, _Workers(engine, config.transcribe.workers) as workers:
         segments = _segments(audio, config, progress)
-        for written in workers.map(segments, lambda segment, own: write_down(segment, own, diarizer)):
+        for written in workers.map(segments, lambda segment, own: write_down(segment, own, diarizer, meter)):
             first = len(utterances) + 1
             assigned = book.add(
                 [
@@ -53,12 +58,13 @@ def transcribe_file(
                     for i, draft in enumerate(written.drafts)
                 ]
             )
+            tones.relabel(assigned.changed)
             utterances = [
                 msgspec.structs.replace(said, speaker=assigned.changed.get(said.id, said.speaker))
                 for said in utterances
             ]
             utterances += [
-                _utterance(first + i, path, draft, assigned.labels[first + i], engine.info.name)
+                _utterance(first + i, path, draft, assigned.labels[first + i], engine.info.name, tones)
                 for i, draft in enumerate(written.drafts)
             ]
         end_ms = round(audio.read_s * 1000)
@@ -75,7 +81,7 @@ def transcribe_file(
     return FileTranscript(session, tuple(utterances), problem, engine.info)
 
 
-def _utterance(id_: int, path: Path, draft: Draft, speaker: str, engine: str) -> Utterance:
+def _utterance(id_: int, path: Path, draft: Draft, speaker: str, engine: str, tones: Tones) -> Utterance:
     new = NewUtterance(
         session_id=1,
         device="file",
@@ -87,6 +93,7 @@ def _utterance(id_: int, path: Path, draft: Draft, speaker: str, engine: str) ->
         words=draft.words,
         engine=engine,
         language=draft.language,
+        tone=tones.tone(id_, speaker, draft.sounding),
     )
     return Utterance(id=id_, **msgspec.structs.asdict(new))
 

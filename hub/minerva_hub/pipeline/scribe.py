@@ -6,9 +6,13 @@ import time
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from minerva_hub.diarize import Diarizer, Turn
+from minerva_hub.diarize.features import Frames, analyse
 from minerva_hub.events import Word
+from minerva_hub.pipeline.tones import Sounding, ToneMeter
 from minerva_hub.segment import Segment
 from minerva_hub.transcribe import TimedWord, Transcriber
 
@@ -22,6 +26,7 @@ class Draft(msgspec.Struct, frozen=True):
     end_ms: int
     language: str
     voice: Any  # the diarizer's own
+    sounding: Sounding | None = None  # how it was said; None: tone is off, or it was too soft to tell
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -31,13 +36,16 @@ class Written(msgspec.Struct, frozen=True):
     busy_s: float
 
 
-def write_down(segment: Segment, transcriber: Transcriber, diarizer: Diarizer[Any]) -> Written:
-    """Transcribe a segment and split it by speaker; no words, no drafts."""
+def write_down(
+    segment: Segment, transcriber: Transcriber, diarizer: Diarizer[Any], meter: ToneMeter | None = None
+) -> Written:
+    """Transcribe a segment, split it by speaker, and listen to how each said it; no words, no drafts."""
     began = time.perf_counter()
     transcript = transcriber.transcribe(segment.pcm)
     if not transcript.words:
         return Written((), time.perf_counter() - began)
     turns = diarizer.split(segment.pcm, transcript.words)
+    frames = None if meter is None else analyse(segment.pcm)
     drafts = tuple(
         Draft(
             text=" ".join(word.text for word in said),
@@ -46,10 +54,23 @@ def write_down(segment: Segment, transcriber: Transcriber, diarizer: Diarizer[An
             end_ms=segment.start_ms + round(turn.end_s * 1000),
             language=transcript.language,
             voice=turn.voice,
+            sounding=None if meter is None or frames is None else _listen(meter, segment.pcm, frames, turn),
         )
         for turn, said in _share(transcript.words, turns)
     )
     return Written(drafts, time.perf_counter() - began)
+
+
+def _listen(meter: ToneMeter, pcm: NDArray[np.int16], frames: Frames, turn: Turn[Any]) -> Sounding | None:
+    """How a turn of the segment sounded; `frames` are those of the whole segment, 10 ms each."""
+    first, end = round(turn.start_s * 100), round(turn.end_s * 100)
+    own = Frames(
+        frames.cepstra[first:end],
+        frames.pitch[first:end],
+        frames.voicing[first:end],
+        frames.level_db[first:end],
+    )
+    return meter.listen(pcm[first * 160 : end * 160], own)
 
 
 def _on_clock(word: TimedWord, start_ms: int) -> Word:

@@ -18,7 +18,9 @@ from minerva_hub.events import EngineInfo
 from minerva_hub.pipeline.queue import Job, SegmentQueue
 from minerva_hub.pipeline.scribe import Written, write_down
 from minerva_hub.pipeline.stream import Stream
+from minerva_hub.pipeline.tones import ToneMeter
 from minerva_hub.segment import Segment
+from minerva_hub.tone import choose_reader
 from minerva_hub.transcribe import Engine, Transcriber
 
 RETRIES_S = (0.5, 3.0)  # before a segment is given up: a recogniser that died is started again meanwhile
@@ -55,6 +57,7 @@ class Workers:
         self._drops = drops
         self._name = "none"
         self._diarizer: Diarizer[Any] | None = None
+        self._meter: ToneMeter | None = None
 
     def diarizer(self) -> Diarizer[Any]:
         """The diarizer in use; it is loaded before the first segment is written down."""
@@ -71,6 +74,7 @@ class Workers:
             self._show(msgspec.structs.replace(final, state="loading"))
             self._diarizer = await asyncio.to_thread(choose_diarizer, self._config.diarize)
             self._show(self._diarizer.info)
+            await self._load_tone()
             async with asyncio.TaskGroup() as workers:
                 ready: list[asyncio.Event] = []
                 for number in range(self._config.transcribe.workers):
@@ -83,6 +87,21 @@ class Workers:
             text = "; ".join(str(problem) for problem in problems.exceptions)
             self._show(EngineInfo(stage="transcribe", name=self._name, state="error", reason=text))
             self._warn("engine", f"Nothing is written down: {text}")
+
+    async def _load_tone(self) -> None:
+        """Tone is told or not; that it cannot be keeps no words from being written down."""
+        try:
+            reader = await asyncio.to_thread(choose_reader, self._config.tone)
+        except EngineUnavailableError as problem:
+            self._show(
+                EngineInfo(stage="tone", name=self._config.tone.engine, state="error", reason=str(problem))
+            )
+            return
+        if reader is None:
+            self._show(EngineInfo(stage="tone", name="off", state="off", reason="Switched off."))
+            return
+        self._meter = ToneMeter(reader)
+        self._show(reader.info)
 
     async def _work(self, number: int, engine: Engine, ready: asyncio.Event) -> None:
         """One transcriber with its own thread: loads, then takes segments for ever."""
@@ -124,7 +143,7 @@ class Workers:
         for pause_s in (*RETRIES_S, None):
             try:
                 written = await loop.run_in_executor(
-                    thread, write_down, segment, transcriber, self.diarizer()
+                    thread, write_down, segment, transcriber, self.diarizer(), self._meter
                 )
             except Exception as problem:
                 if not isinstance(problem, EngineError | EngineUnavailableError):

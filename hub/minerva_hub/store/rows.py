@@ -8,18 +8,29 @@ from typing import Any
 
 import msgspec
 
-from minerva_hub.events import Word
+from minerva_hub.events import Tone, Word
 
 MAX_ROWS = 10_000  # of one answer: some 3 MB of utterances; more is paged
 
 _PackedWord = tuple[str, int, int, float]
 _unpack = msgspec.msgpack.Decoder(list[_PackedWord]).decode
 _pack = msgspec.msgpack.Encoder().encode
+_unpack_tone = msgspec.msgpack.Decoder(Tone).decode
 
 
 def pack_words(words: Iterable[Word], start_ms: int) -> bytes:
     """Words as MessagePack with times relative to the utterance: a fifth of the records' JSON."""
     return _pack([(w.text, w.start_ms - start_ms, w.end_ms - start_ms, w.confidence) for w in words])
+
+
+def pack_tone(tone: Tone | None) -> bytes | None:
+    """A tone as it is kept."""
+    return None if tone is None else _pack(tone)
+
+
+def unpack_tone(blob: bytes | None) -> Tone | None:
+    """The inverse of pack_tone."""
+    return None if blob is None else _unpack_tone(blob)
 
 
 def unpack_words(blob: bytes, start_ms: int) -> tuple[Word, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minerva_hub.errors import NewerDatabaseError, StoreError
 from minerva_hub.store.schema_auth import VERSION_2
+from minerva_hub.store.schema_tone import VERSION_4
 from minerva_hub.store.schema_updates import VERSION_3
 
 MIN_SQLITE = (3, 37, 0)  # STRICT tables
@@ -67,7 +68,7 @@ _VERSION_1 = (
     ) STRICT""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, VERSION_2, VERSION_3)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 
 
 def check_version(path: Path) -> None:

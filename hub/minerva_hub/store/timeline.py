@@ -10,13 +10,21 @@ import msgspec
 from minerva_hub.errors import UnknownSessionError
 from minerva_hub.events import Gap, NewSound, NewUtterance, ResumePoint, Sound, Utterance
 from minerva_hub.store import sessions
-from minerva_hub.store.rows import MAX_ROWS, Query, checked_limit, pack_words, unpack_words
+from minerva_hub.store.rows import (
+    MAX_ROWS,
+    Query,
+    checked_limit,
+    pack_tone,
+    pack_words,
+    unpack_tone,
+    unpack_words,
+)
 from minerva_hub.store.search import match_expression
 
 __all__ = ["MAX_ROWS", "add_gap", "add_sound", "commit", "gap_counts", "gaps", "sounds", "utterances"]
 
-_UTTERANCE = """SELECT id, session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language
-    FROM utterances"""
+_UTTERANCE = """SELECT id, session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language,
+    tone FROM utterances"""
 
 
 def commit(
@@ -47,8 +55,8 @@ def commit(
 def _insert(conn: sqlite3.Connection, new: NewUtterance) -> Utterance:
     cursor = conn.execute(
         """INSERT INTO utterances
-        (session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language, tone)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             new.session_id,
             new.device,
@@ -60,6 +68,7 @@ def _insert(conn: sqlite3.Connection, new: NewUtterance) -> Utterance:
             pack_words(new.words, new.start_ms),
             new.engine,
             new.language,
+            pack_tone(new.tone),
         ),
     )
     return Utterance(id=int(cursor.lastrowid or 0), **msgspec.structs.asdict(new))
@@ -98,8 +107,10 @@ def utterances(
     return found if after_id is not None else found[::-1]
 
 
-def _utterance(row: tuple[int, int, str, str, str, int, int, str, bytes, str, str]) -> Utterance:
-    id_, session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language = row
+def _utterance(
+    row: tuple[int, int, str, str, str, int, int, str, bytes, str, str, bytes | None],
+) -> Utterance:
+    id_, session_id, device, room, speaker, start_ms, end_ms, text, words, engine, language, tone = row
     return Utterance(
         id=id_,
         session_id=session_id,
@@ -112,6 +123,7 @@ def _utterance(row: tuple[int, int, str, str, str, int, int, str, bytes, str, st
         words=unpack_words(words, start_ms),
         engine=engine,
         language=language,
+        tone=unpack_tone(tone),
     )
 
 

@@ -3,6 +3,7 @@
 import { h, say } from "./dom.js";
 import { clock, duration, iso, seconds } from "./format.js";
 import { letter, colour } from "./speakers.js";
+import { toneWords } from "./tone.js";
 
 const SAME_TURN_MS = 60_000; // a longer pause shows the speaker again
 const GAP_REASONS = {
@@ -52,7 +53,8 @@ export class Transcript {
       utterance,
       mark: h("span", { class: "mark", "aria-hidden": "true" }),
       name: h("span", { class: "name" }),
-      text: h("p", { class: "text" }, utterance.text),
+      text: h("span", {}, utterance.text),
+      tone: h("span", { class: "tone" }),
     };
     row.element = h(
       "li", { class: "line", id: row.key, tabindex: "-1" },
@@ -63,7 +65,7 @@ export class Transcript {
         row.name,
         this.#showRoom && h("span", { class: "room" }, this.#room(utterance.device, utterance.room)),
       ),
-      row.text,
+      h("p", { class: "text" }, row.text, row.tone),
     );
     return this.#insert(row);
   }
@@ -160,6 +162,8 @@ export class Transcript {
     const same = above && above.session_id === session && above.speaker === speaker;
     say(row.mark, letter(speaker));
     say(row.name, speaker);
+    const tone = toneWords(row.utterance.tone);
+    say(row.tone, tone && ` · ${tone}`);
     row.element.dataset.colour = colour(session, speaker);
     row.element.classList.toggle("on", Boolean(same && start - above.end_ms < SAME_TURN_MS));
   }
