@@ -32,7 +32,12 @@ _ARCHITECTURES = (
     "rv32imc",
     "rv64imc",
 )
-_CHECKERS = ("minerva.keyset", "minerva.ed25519", "minerva.sha512")  # needed for one moment only
+_CHECKERS = (  # needed for one moment only
+    "minerva.acceptance",
+    "minerva.keyset",
+    "minerva.ed25519",
+    "minerva.sha512",
+)
 
 
 def abi() -> str:
@@ -53,7 +58,7 @@ class Errand:
 
     def __init__(self, device):
         self._device = device
-        self._target: "Slots" = None  # type: ignore - set by _verify
+        self._target: "Slots" = None  # type: ignore - set by _here
         self._fetch = Fetcher(device.server, device.alive)
         self._updater = update.Updater(
             device.server.path,
@@ -139,37 +144,25 @@ class Errand:
             await sleep_ms(0)
 
     def _verify(self, manifest_bytes: bytes, signature_bytes: bytes):
-        """The manifest of a release for this device, by the keys it trusts, which may have changed by it."""
-        device = self._device
+        """The manifest of a release for this device; a key set that it brings is in force then."""
+        from minerva.acceptance import accept
+
         try:
-            release = self._signed(manifest_bytes, signature_bytes)
+            return accept(manifest_bytes, signature_bytes, self._device.keys(), self._here)
         finally:
             unload(*_CHECKERS)
-        from minerva import manifest
 
-        self._target = device.target(release.kind)
-        manifest.check_for(
-            release,
-            variant=device.variant,
-            board=device.board,
-            abi=abi() if release.kind == "application" else device.chip,
-            security_version=self._target.security_version,
-            utc_s=device.utc_s(),
-        )
-        return release
-
-    def _signed(self, manifest_bytes: bytes, signature_bytes: bytes):
-        """The manifest, signed as the key set in force wants it; the one in force from now on is kept."""
-        from minerva import keyset
-
-        keys = self._device.keys()
-        trusted = keys.read()
-        if trusted is None:
-            raise UpdateError("unknown_key", "this device has no keys: no release can be checked")
-        release, now = keyset.check(manifest_bytes, signature_bytes, keyset.parse(trusted))
-        if now.data != trusted:
-            keys.write(now.data)
-        return release
+    def _here(self, kind: str) -> dict:
+        """What this device is, for a release of that kind."""
+        device = self._device
+        self._target = device.target(kind)
+        return {
+            "variant": device.variant,
+            "board": device.board,
+            "abi": abi() if kind == "application" else device.chip,
+            "security_version": self._target.security_version,
+            "utc_s": device.utc_s(),
+        }
 
     async def _prepare(self) -> None:
         updater = self._updater

@@ -50,22 +50,6 @@ class Order:
         self.turns = turns
 
 
-class KeyStore:
-    """The key set in force, as its text."""
-
-    def __init__(self, root: str = ""):
-        self._copies = bootslot.copies_of_keys(root)
-
-    def load(self) -> "bytes | None":
-        """The text of the key set; None when there is none: then no release can be checked."""
-        return self._copies.read()
-
-    def store(self, data: bytes) -> None:
-        """Replace it; a cut leaves the one before. OSError when the flash does not take it."""
-        if self._copies.read() != data:
-            self._copies.write(data)
-
-
 class Slots:
     """The slots under `root`; `chosen` is what `bootslot.boot` returned (None: what it last did)."""
 

@@ -32,6 +32,7 @@ _NEWS_PERCENT = 5  # of progress, from one message to the hub to the next
 _TOLD_MS = 500  # for the hub to hear that the device restarts
 _ERRAND = (
     "minerva.errand",
+    "minerva.acceptance",
     "minerva.keyset",
     "minerva.slots",
     "minerva.update",

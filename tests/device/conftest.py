@@ -21,3 +21,8 @@ def interpreter(request: pytest.FixtureRequest) -> Interpreter:
 @pytest.fixture
 def i386() -> Interpreter:
     return interpreter_for("micropython-i386")
+
+
+@pytest.fixture(params=[f"micropython-{arch}" for arch in MICROPYTHONS])
+def micropython(request: pytest.FixtureRequest) -> Interpreter:
+    return interpreter_for(request.param)

@@ -19,6 +19,7 @@ from tests.fakes.ddi_server import TOKEN, DdiServer
 from tests.fakes.ota_release import OWNER, keyset
 
 TIMEOUT_S = 60.0
+FILES = {f"minerva/m{i}.py": bytes((i * 7 + j) % 251 for j in range(3000 + i)) for i in range(8)}
 ERRAND = Path(minerva_tools.__file__).parent / "data" / "device_errand.py"
 
 
@@ -66,6 +67,11 @@ class Flash:
         """Put a key set in force."""
         raw = b"MNVK" + struct.pack("<I", 1) + text
         (self.folder / "keys.0").write_bytes(raw + struct.pack("<I", zlib.crc32(raw)))
+
+    def trusted(self) -> bytes | None:
+        """The text of the key set in force."""
+        text: bytes | None = bootslot.copies_of_keys(str(self.folder)).read()
+        return text
 
     async def errand(self, interpreter: Interpreter, window_ms: int = 0) -> Ended:
         """Power on and go on one errand, to its end."""

@@ -8,27 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from device_runs import MICROPYTHONS, interpreter_for
-from errands import Flash, bootslot
-from minerva_tools.virtual import Interpreter
+from errands import FILES, Flash, bootslot
 
-from tests.fakes.authority import Authority
-from tests.fakes.ddi_server import BASE, DdiServer, Reply, Request, as_json, cut
-from tests.fakes.ota_release import OWNER, Release, Signer, keyset, make_release
+from tests.fakes.ddi_server import DdiServer, Reply, Request, as_json, cut
+from tests.fakes.ota_release import Release, Signer, make_release
 
 pytestmark = pytest.mark.mpy
-FILES = {f"minerva/m{i}.py": bytes((i * 7 + j) % 251 for j in range(3000 + i)) for i in range(8)}
-NAME = "updates.minerva"
-
-
-@pytest.fixture(params=[f"micropython-{arch}" for arch in MICROPYTHONS])
-def micropython(request: pytest.FixtureRequest) -> Interpreter:
-    return interpreter_for(request.param)
-
-
-@pytest.fixture
-def i386() -> Interpreter:
-    return interpreter_for("micropython-i386")
 
 
 def at(name: str, change: Callable[[Request, Reply], Reply]) -> Callable[[Request, Reply], Reply]:
@@ -289,25 +274,6 @@ async def test_a_release_too_large_for_the_flash_is_never_begun(i386, tmp_path: 
         assert server.ranges() == []
 
 
-async def test_two_of_three_keys_must_sign_where_the_owner_says_so(i386, tmp_path: Path) -> None:
-    other, third = Signer("another owner"), Signer("a third")
-    async with DdiServer() as server:
-        flash = Flash(tmp_path / "flash", server)
-        flash.trust(keyset(OWNER, other, third, threshold=2))
-        server.offer(make_release(FILES))
-        assert (await flash.errand(i386)).code == "too_few_signatures"
-        server.offer(make_release(FILES, signers=[OWNER, third]), action=8)
-        assert (await flash.errand(i386)).end == "restart"
-
-
-async def test_without_keys_nothing_is_installed(i386, tmp_path: Path) -> None:
-    async with DdiServer() as server:
-        server.offer(make_release(FILES))
-        flash = Flash(tmp_path / "flash", server)
-        (flash.folder / "keys.0").unlink()
-        assert (await flash.errand(i386)).code == "unknown_key"
-
-
 async def test_a_server_that_trickles_is_left_and_told(i386, tmp_path: Path) -> None:
     async with DdiServer() as server:
         server.offer(make_release(FILES))
@@ -370,40 +336,3 @@ async def test_a_cancel_after_the_outcome_comes_too_late(i386, tmp_path: Path) -
         assert server.closed == ("success", ["kept after its trial"])
         path, body = server.feedback[-1]
         assert (path, body["status"]["execution"]) == ("/cancelAction/7/feedback", "rejected")
-
-
-# --- who the server is ---------------------------------------------------------------------------------
-
-
-async def test_over_tls_with_the_servers_own_authority_and_token(micropython, tmp_path: Path) -> None:
-    ca = Authority(tmp_path, "ca")
-    async with DdiServer(ca.server(NAME)) as server:
-        server.offer(make_release(FILES))
-        known = {"ca": ca.certificate.read_text(), "server_name": NAME, "token": "secret-token"}
-        flash = Flash(tmp_path / "flash", server, **known)
-        flash.settings["token"] = "the hub's, which is not for this server"
-        ended = await flash.errand(micropython)
-        assert ended.end == "restart", ended.log
-        assert flash.slot("a") == FILES
-        assert server.connections == 1
-
-
-@pytest.mark.parametrize("who", ["another authority", "another name"])
-async def test_a_man_in_the_middle_hears_no_token(who: str, i386, tmp_path: Path) -> None:
-    ca = Authority(tmp_path, "ca")
-    other = Authority(tmp_path, "other") if who == "another authority" else ca
-    name = NAME if who == "another authority" else "somebody.else"
-    async with DdiServer(other.server(name)) as server:
-        known = {"ca": ca.certificate.read_text(), "server_name": NAME, "token": "secret-token"}
-        flash = Flash(tmp_path / "flash", server, **known)
-        await flash.errand_until(i386, lambda: server.hellos >= 3)  # it tries for ever, later and later
-        assert server.requests == []
-
-
-async def test_links_to_other_servers_lead_to_this_one(i386, tmp_path: Path) -> None:
-    """The links of the scripted server name hawkbit.example: nothing there is ever asked."""
-    async with DdiServer() as server:
-        server.offer(make_release(FILES))
-        assert (await Flash(tmp_path / "flash", server).errand(i386)).end == "restart"
-        assert all(r.path.startswith(BASE) for r in server.requests)
-        assert all(r.headers["host"] == f"127.0.0.1:{server.port}" for r in server.requests)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from device_hub import DeviceHub, noise, talk, write_wav
-from device_runs import MICROPYTHONS, interpreter_for
+from device_runs import interpreter_for
 from minerva_tools.virtual import Interpreter, VirtualDevice
 from minerva_tools.virtual_flash import Flash, trusting, virtual_release
 
@@ -18,16 +18,6 @@ from tests.fakes.ota_release import Release
 pytestmark = [pytest.mark.mpy, pytest.mark.timeout(180)]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\1")
 SPEED = 30.0  # of the device's clock: half an hour of a trial in a minute
-
-
-@pytest.fixture(params=[f"micropython-{arch}" for arch in MICROPYTHONS])
-def micropython(request: pytest.FixtureRequest) -> Interpreter:
-    return interpreter_for(request.param)
-
-
-@pytest.fixture
-def i386() -> Interpreter:
-    return interpreter_for("micropython-i386")
 
 
 @pytest.fixture

@@ -66,10 +66,21 @@ FAULTS = {
         1,
         [
             (
-                "minerva/slots.py",
-                "            self._copies.write(data)\n",
-                '            os.remove("/f/keys.%d" % self._copies._newest)\n'
-                "            self._copies.write(data)\n",
+                "minerva/acceptance.py",
+                "        keys.write(now.data)\n",
+                '        __import__("os").remove("/f/keys.%d" % keys._newest)\n'
+                "        keys.write(now.data)\n",
+            )
+        ],
+    ),
+    "keys are taken before the release is": (
+        "rotation",
+        1,
+        [
+            (
+                "minerva/acceptance.py",
+                "    manifest.check_for(",
+                "    keys.write(now.data)\n    manifest.check_for(",
             )
         ],
     ),

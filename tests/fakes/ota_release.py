@@ -51,9 +51,16 @@ class Release:
 
 
 def make_release(
-    files: Mapping[str, bytes], *, signers: Sequence[Signer] = (OWNER,), **changes: object
+    files: Mapping[str, bytes],
+    *,
+    signers: Sequence[Signer] = (OWNER,),
+    rotations: Sequence[tuple[bytes, Sequence[Signer]]] = (),
+    **changes: object,
 ) -> Release:
-    """A good release of `files` for the virtual board, its manifest with `changes`."""
+    """A good release of `files` for the virtual board, its manifest with `changes`.
+
+    `rotations` are (text of the key set, who signs it).
+    """
     manifest = {
         "format": 1,
         "name": "minerva",
@@ -69,5 +76,10 @@ def make_release(
         "files": [[path, len(data), hashlib.sha256(data).hexdigest()] for path, data in files.items()],
     } | changes
     text = compact(manifest).encode()
-    signature = compact({"format": 1, "signatures": [s.sign(text) for s in signers], "keysets": []}).encode()
+    keysets = [
+        {"keyset": new.decode(), "signatures": [s.sign(new, b"minerva-key-v1") for s in by]}
+        for new, by in rotations
+    ]
+    signed = {"format": 1, "signatures": [s.sign(text) for s in signers], "keysets": keysets}
+    signature = compact(signed).encode()
     return Release(text, signature, b"".join(files.values()), files)

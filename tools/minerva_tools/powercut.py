@@ -92,6 +92,7 @@ def _write_release(
     files: Mapping[str, bytes],
     keys: Sequence[Ed25519PrivateKey],
     keysets: Sequence[Mapping[str, object]] = (),
+    board: str = "virtual",
 ) -> None:
     manifest = json.dumps(
         {
@@ -101,7 +102,7 @@ def _write_release(
             "security_version": security,
             "kind": "application",
             "variant": "micropython",
-            "boards": ["virtual"],
+            "boards": [board],
             "abi": "source",
             "created": 1_800_000_000,
             "expires": 1_900_000_000,
@@ -167,6 +168,7 @@ def write_server(folder: Path) -> None:
     _write_release(folder / "bad", "0.3.0", 2, bad, both)
     _write_release(folder / "new", "0.3.1", 2, new, both)
     _write_release(folder / "rotated", "0.3.1", 2, new, (fourth,), chain)
+    _write_release(folder / "misdirected", "0.3.1", 2, new, (fourth,), chain, board="another")
     _write_release(folder / "dev", "0.4.0-dev", 0, old, (first,))
     added = {**old, "minerva/added.py": _content(5, 20)}
     _write_release(folder / "dev2", "0.4.0-dev", 0, added, (first,))

@@ -3,8 +3,8 @@
 import sys
 
 import bootslot
-from minerva import keyset
-from minerva.slots import KeyStore, Slots
+from minerva.acceptance import accept
+from minerva.slots import Slots
 
 
 def get(name):
@@ -14,7 +14,14 @@ def get(name):
 
 slots = Slots("", bootslot.boot())
 raw, sig = get("manifest.json"), get("manifest.sig")
-checked, now = keyset.check(raw, sig, keyset.parse(KeyStore().load()))
+here = {
+    "variant": "micropython",
+    "board": "virtual",
+    "abi": "source",
+    "security_version": slots.security_version,
+    "utc_s": None,
+}
+checked = accept(raw, sig, bootslot.copies_of_keys(), lambda kind: here)
 bootslot.finish(slots.begin(checked, raw, sig))
 bundle = get("files.bin")
 for index, offset, size in slots.missing:

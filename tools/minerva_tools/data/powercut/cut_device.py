@@ -12,7 +12,9 @@ import sys
 import bootslot
 import vfs
 from minerva import ed25519, keyset, manifest
-from minerva.slots import KeyStore, Slots
+from minerva.acceptance import accept
+from minerva.errors import UpdateError
+from minerva.slots import Slots
 
 from cut_flash import Disk, Flash
 
@@ -120,7 +122,7 @@ def judge(world, chosen):
     name = chosen[0]
     if name not in ("a", "b", "dev") and not (name == "main" and world.main):
         raise Bricked("slot %r is chosen" % name)
-    keys = KeyStore(ROOT).load()
+    keys = bootslot.copies_of_keys(ROOT).read()
     if keys not in world.keys:
         raise Unverified("keys %r" % keys)
     record = bootslot.load(ROOT)[1] or bootslot.Record()
@@ -158,6 +160,13 @@ def judge(world, chosen):
     raise Unverified("slot %s: %s" % (name, why))
 
 
+def trust(text):
+    """Put a key set in force, as pairing does."""
+    copies = bootslot.copies_of_keys(ROOT)
+    copies.read()
+    copies.write(text)
+
+
 def lay_out(slot, release):
     """Put a release into a slot ("": the root), as a device that is new or was updated long ago has it."""
     folder = ROOT + "/" + slot if slot else ROOT
@@ -168,20 +177,35 @@ def lay_out(slot, release):
     return hashlib.sha256(release.manifest).digest()
 
 
+def accepted(slots, release):
+    """The manifest of a release that this device takes, and with it the keys that it brings; UpdateError."""
+    here = {
+        "variant": "micropython",
+        "board": "virtual",
+        "abi": "source",
+        "security_version": slots.security_version,
+        "utc_s": None,
+    }
+    keys = bootslot.copies_of_keys(ROOT)
+    return accept(release.manifest, release.signature, keys, lambda kind: here, verify)
+
+
+def refuse(slots, release):
+    """See that it is refused, and that nothing of it is kept."""
+    keys = bootslot.copies_of_keys(ROOT)
+    before = keys.read()
+    try:
+        accepted(slots, release)
+    except UpdateError:
+        if keys.read() != before:
+            raise Unverified("a release that is refused brings its keys")
+        return
+    raise Unverified("a release for another board is taken")
+
+
 def download(slots, release, stop_after=None):
     """Check a release, then fetch and install it, as the updater does; no more than `stop_after` bytes."""
-    store = KeyStore(ROOT)
-    known = keyset.parse(store.load())
-    checked, now = keyset.check(release.manifest, release.signature, known, verify)
-    manifest.check_for(
-        checked,
-        variant="micropython",
-        board="virtual",
-        abi="source",
-        security_version=slots.security_version,
-        utc_s=None,
-    )
-    store.store(now.data)
+    checked = accepted(slots, release)
     bootslot.finish(slots.begin(checked, release.manifest, release.signature))
     for index, offset, size in slots.missing:
         writer = slots.writer(index)

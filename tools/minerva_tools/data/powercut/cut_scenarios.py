@@ -11,10 +11,10 @@ version.
 import os
 
 import bootslot
-from minerva.slots import KeyStore, Slots
+from minerva.slots import Slots
 from minerva.trial import MIC_FAILED, MIC_PASSED, TRIAL_MS, WAIT, Facts
 
-from cut_device import ROOT, Bricked, Unverified, download, everything, lay_out, put, runs
+from cut_device import ROOT, Bricked, Unverified, download, everything, lay_out, put, refuse, runs, trust
 
 GOOD = Facts(True, True, MIC_PASSED, False, 3000)
 DEAF = Facts(True, True, MIC_FAILED, False, TRIAL_MS)
@@ -43,7 +43,7 @@ class Update:
         copies = bootslot.copies_of_record(ROOT)
         copies.write(r.pack())
         copies.write(r.pack())
-        KeyStore(ROOT).store(self.server["keys"])
+        trust(self.server["keys"])
         put(ROOT + "/settings.json", b"{}")
 
     def act(self, slots):
@@ -68,7 +68,7 @@ class First(Update):
 
     def prepare(self):
         lay_out("", self.server["old"])
-        KeyStore(ROOT).store(self.server["keys"])
+        trust(self.server["keys"])
 
 
 class Resumed(Update):
@@ -114,13 +114,17 @@ class Alone(RolledBack):
 
 
 class Rotation(Update):
-    """A release that is signed by keys which two key sets bring along."""
+    """A release that is signed by keys which two key sets bring along; one for another board is refused."""
 
     def __init__(self, server):
         super().__init__(server)
         self.goal = server["rotated"]
         self.releases = (server["old"], self.goal)
         self.keys = (server["keys"], server["keys3"])
+
+    def act(self, slots):
+        refuse(slots, self.server["misdirected"])
+        return super().act(slots)
 
 
 class Deploy(Update):
