@@ -54,8 +54,8 @@ class Tone(Record, frozen=True, kw_only=True):
     """The tone of an utterance: `affect` as a model hears it, and what is unusual for the speaker.
 
     `flags` are what a listener would notice against the speaker's first utterances of the session; `shift` is
-    where the last few go, `shift_magnitude` 0 to 1. `reason` says why affect or flags are not told. All of it is
-    relative: how high or fast somebody speaks is theirs, and is not kept (see Prosody).
+    where the last few go, `shift_magnitude` 0 to 1. `reason` says why affect or flags are not told.
+    All of it is relative: how high or fast somebody speaks is theirs, and is not kept.
     """
 
     affect: Affect = "neutral"

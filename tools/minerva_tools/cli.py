@@ -21,6 +21,7 @@ from minerva_tools.commands import (
     hub,
     identity,
     owner,
+    profile,
     release,
     rollout,
     transcribe,
@@ -47,6 +48,7 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(group.app, name="group")
 app.command(name="transcribe")(transcribe.transcribe)
 app.command(name="bench")(bench.bench)
+app.command(name="profile")(profile.profile)
 app.command(name="emulate")(emulate.emulate)
 app.command(name="config")(config.config)
 

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ import numpy as np
 from minerva import wire
 
 from minerva_tools.bench._hub import TOKEN
-from minerva_tools.conversation import load_demo
+from minerva_tools.conversation import load_demo, read_flac
 from minerva_tools.measure import percentile
 
 with warnings.catch_warnings():
@@ -41,6 +42,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     rest_s: float = 0.0
     seed: int = 0
+    file: str = ""  # a FLAC as write_flac writes it; else the bundled conversation
 
 
 def payloads(kind: str, pcm: np.ndarray[Any, np.dtype[np.int16]]) -> list[bytes]:
@@ -123,7 +125,7 @@ class Sender:
 async def run(load: Load) -> dict[str, float]:
     """All devices; how late they were tells whether the load itself kept up."""
     rng = random.Random(load.seed)
-    talk = payloads(load.kind, _conversation())
+    talk = payloads(load.kind, read_flac(Path(load.file)) if load.file else conversation())
     senders = [Sender(number, load, talk, rng) for number in range(load.devices)]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -137,7 +139,7 @@ async def run(load: Load) -> dict[str, float]:
     return {"late_p95_s": percentile(late, 95)}
 
 
-def _conversation() -> np.ndarray[Any, np.dtype[np.int16]]:
+def conversation() -> np.ndarray[Any, np.dtype[np.int16]]:
     """Both rooms one after the other, at the level that devices send."""
     sound = np.concatenate(list(load_demo().sound.values())).astype(np.int32) * GAIN
     return np.clip(sound, -32768, 32767).astype(np.int16)

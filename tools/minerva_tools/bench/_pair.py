@@ -22,9 +22,9 @@ class BenchError(MinervaError):
 
 @asynccontextmanager
 async def process(
-    module: str, argument: msgspec.Struct, core: int
+    module: str, argument: msgspec.Struct, core: int | None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m module JSON`, pinned to a core."""
+    """`python -m module JSON`, pinned to a core unless that is None."""
     arguments = [sys.executable, "-m", module, msgspec.json.encode(argument).decode()]
     child = await asyncio.create_subprocess_exec(
         *arguments,
@@ -33,7 +33,8 @@ async def process(
         limit=1 << 28,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    pin(child.pid, core)
+    if core is not None:
+        pin(child.pid, core)
     try:
         yield child
     finally:
