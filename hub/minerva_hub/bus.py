@@ -7,20 +7,22 @@ import threading
 from collections import deque
 from types import TracebackType
 
-from minerva_hub.events import BusEvent, DeviceChanged, Level, RolloutChanged, Speaking
+from minerva_hub.events import BusEvent, DeviceChanged, Level, ModelChanged, RolloutChanged, Speaking
 
 _REPLACEABLE = (
     Level,
     Speaking,
     DeviceChanged,
     RolloutChanged,
+    ModelChanged,
 )  # what the next one makes obsolete, in the order in which it is dropped
 
 
 class Subscription:
     """Events for one subscriber, bounded: `async for event in subscription`, `with` ends it.
 
-    A full one drops its oldest Level, else Speaking, DeviceChanged, RolloutChanged, else any event: counted.
+    A full one drops its oldest Level, else Speaking, DeviceChanged, RolloutChanged, ModelChanged, else any
+    event: counted.
     """
 
     def __init__(self, bus: Bus, maxsize: int) -> None:

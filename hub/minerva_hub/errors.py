@@ -59,6 +59,10 @@ class TooManyAttemptsError(LoginError):
         self.wait_s = wait_s
 
 
+class DownloadError(MinervaError):
+    """A download did not come to its end; says whose fault it is, and what is kept of it."""
+
+
 class BusyError(MinervaError):
     """Too much of this is under way; try again in a moment."""
 
@@ -91,7 +95,7 @@ class UnknownSessionError(StoreError):
 
 
 class UnknownItemError(StoreError):
-    """A release, group, rollout or device that was named does not exist."""
+    """A release, group, rollout, device or model that was named does not exist."""
 
 
 class ConflictError(StoreError):

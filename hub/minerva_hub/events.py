@@ -15,6 +15,8 @@ Mute = Literal["off", "hub", "button"]
 SelfTest = Literal["ok", "differs"]
 EngineState = Literal["loading", "ready", "rough", "error", "off"]
 RolloutState = Literal["running", "paused", "finished", "stopped"]
+ModelStage = Literal["transcribe", "diarize", "sounds", "tone"]
+ModelState = Literal["absent", "partial", "unverified", "ready", "damaged"]
 ActionState = Literal["planned", "offered", "running", "canceling", "success", "failure", "canceled"]
 Affect = Literal["neutral", "warm", "frustrated", "confused", "apologetic", "genuine", "dismissive", "urgent"]
 Shift = Literal["stable", "escalating", "de-escalating"]
@@ -225,6 +227,44 @@ class EngineInfo(Record, frozen=True, kw_only=True):
     model: str = ""
     state: EngineState = "loading"
     reason: str = ""
+
+
+class ModelJob(Record, frozen=True, kw_only=True):
+    """What is being done with a model, or how it ended; bytes are those of the whole model, the sum about."""
+
+    action: Literal["pull", "verify"]
+    state: Literal["running", "done", "failed", "cancelled"]
+    at_ms: int
+    file: str = ""
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    message: str = ""
+
+
+class ModelInfo(Record, frozen=True, kw_only=True):
+    """A model that Minerva knows, and how it stands on the hub's disk.
+
+    `size_mb` is what pulling it downloads, about; `bytes` is what is here. `trust`: whether upstream states
+    the hashes of its files, or some were recorded when they first came. `gated`: only its owner can fetch it.
+    """
+
+    name: str
+    kind: str
+    stage: ModelStage
+    source: str
+    licence: str
+    input: str
+    size_mb: int
+    gated: bool = False
+    note: str = ""
+    state: ModelState = "absent"
+    reason: str = ""
+    bytes: int = 0
+    revision: str = ""
+    trust: Literal["stated", "recorded"] | None = None
+    pulled_ms: int | None = None
+    verified_ms: int | None = None
+    job: ModelJob | None = None
 
 
 class Login(Record, frozen=True, kw_only=True):
@@ -469,6 +509,12 @@ class ReleasesChanged(Event, frozen=True, kw_only=True, tag="releases"):
     """A release was added, removed or refused, or other keys are trusted: fetch /api/releases again."""
 
 
+class ModelChanged(Event, frozen=True, kw_only=True, tag="model"):
+    """A model is being pulled or verified, came, or went; at most a few a second."""
+
+    model: ModelInfo
+
+
 class HealthChanged(Event, frozen=True, kw_only=True, tag="health"):
     """An engine finished loading, failed, or a warning came up."""
 
@@ -489,6 +535,7 @@ BusEvent = (
     | HealthChanged
     | RolloutChanged
     | ReleasesChanged
+    | ModelChanged
 )
 
 

@@ -203,13 +203,13 @@ def test_what_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 
 def test_wav2vec2_is_also_found_where_hugging_faces_tools_keep_it(tmp_path: Path) -> None:
     assert isinstance(find_wav2vec2(tmp_path), Missing)
-    home = tmp_path / "no-cache" / "models--audeering--wav2vec2-large-robust-12-ft-emotion-msp-dim"
+    home = tmp_path / "no-cache" / "models--superb--wav2vec2-base-superb-er"
     (home / "refs").mkdir(parents=True)
     (home / "refs" / "main").write_text("abc")
     put(home / "snapshots", "abc", **{"config.json": b"{}", "preprocessor_config.json": b"{}"})
     assert isinstance(find_wav2vec2(tmp_path), Missing)
-    (home / "snapshots" / "abc" / "model.safetensors").write_bytes(b"weights")
-    assert find_wav2vec2(tmp_path) == Found("wav2vec2-emotion-dimensions", home / "snapshots" / "abc")
+    (home / "snapshots" / "abc" / "pytorch_model.bin").write_bytes(b"weights")
+    assert find_wav2vec2(tmp_path) == Found("wav2vec2-emotion", home / "snapshots" / "abc")
 
 
 @pytest.mark.parametrize(

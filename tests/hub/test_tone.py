@@ -242,6 +242,8 @@ def test_what_is_chosen_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert isinstance(without, NoModel) and "torch and transformers not installed" in without.info.reason
     with pytest.raises(EngineUnavailableError, match=r"\[tone\] model must name"):
         choose_reader(ToneConfig(engine="wav2vec2"))
+    with pytest.raises(EngineUnavailableError, match="minerva models pull wav2vec2-emotion"):
+        choose_reader(ToneConfig(engine="wav2vec2"), tmp_path)
 
 
 class Extractor:

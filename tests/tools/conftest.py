@@ -17,6 +17,7 @@ def minerva(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     monkeypatch.setenv("MINERVA_STORE_PATH", str(tmp_path / "store"))
+    monkeypatch.setenv("MINERVA_MODELS_PATH", str(tmp_path / "models"))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:

@@ -20,6 +20,7 @@ from minerva_tools.commands import (
     group,
     hub,
     identity,
+    models,
     owner,
     profile,
     release,
@@ -42,6 +43,7 @@ device.app.command()(device_flash.flash)
 device.app.command()(device_pair.pair)
 for command in (device_usb.ports, device_usb.deploy, device_usb.info, device_usb.logs, device_usb.shell):
     device.app.command()(command)
+app.add_typer(models.app, name="models")
 app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")
 app.add_typer(rollout.app, name="rollout")

@@ -246,7 +246,7 @@ async def _engines_ready(hub: Hub, say: Say) -> None:
                 states = {engine.state for engine in engines.values()}
                 if "error" in states:
                     raise DemoError("; ".join(e.reason for e in engines.values() if e.state == "error"))
-                if len(engines) == 3 and "loading" not in states:
+                if engines.keys() >= {"speech", "transcribe", "diarize"} and "loading" not in states:
                     break
                 await asyncio.sleep(0.05)
     except TimeoutError:

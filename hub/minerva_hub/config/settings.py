@@ -126,7 +126,8 @@ class ToneConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Meta(description="auto takes wav2vec2 when its model and libraries are here, else prosody alone"),
     ] = "auto"
     model: Annotated[
-        str, Meta(max_length=4096, description="folder of a wav2vec2 emotion classifier; empty for none")
+        str,
+        Meta(max_length=4096, description="folder of a wav2vec2 emotion classifier; empty for a pulled one"),
     ] = ""
 
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from minerva_hub.errors import UserError
+from minerva_hub.events import ModelState
 from minerva_hub.models import records
 from minerva_hub.models.listing import Model, ModelFile
 from minerva_hub.models.records import FileRecord, ModelRecord, Trust
@@ -18,7 +19,6 @@ from minerva_hub.models.records import FileRecord, ModelRecord, Trust
 PIECE: Final = 1 << 20
 PART: Final = ".part"
 
-State = Literal["absent", "partial", "unverified", "ready", "damaged"]
 Progress = Callable[[str, int, int | None], None]  # file, bytes done, bytes in all where that is known
 
 
@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int | None], None]  # file, bytes done, bytes in 
 class Status:
     """How a model stands on this disk; `reason` says what is wrong, or what is not known yet."""
 
-    state: State
+    state: ModelState
     reason: str = ""
     bytes: int = 0
     record: ModelRecord | None = None

@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from minerva_hub.errors import UnknownItemError
+from minerva_hub.events import ModelStage
 
 Kind = Literal["whisper", "sherpa-segmentation", "sherpa-embedding", "pyannote", "yamnet", "wav2vec2"]
-Stage = Literal["transcribe", "diarize", "sounds", "tone"]
-STAGES: Final[dict[Kind, Stage]] = {
+STAGES: Final[dict[Kind, ModelStage]] = {
     "whisper": "transcribe",
     "sherpa-segmentation": "diarize",
     "sherpa-embedding": "diarize",
@@ -71,7 +71,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     file: tuple[ModelFile, ...] = ()
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> ModelStage:
         """What it is for."""
         return STAGES[self.kind]
 

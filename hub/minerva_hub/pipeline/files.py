@@ -44,7 +44,7 @@ def transcribe_file(
     engine = choose_engine(config.transcribe, config.models.path)
     diarizer = choose_diarizer(config.diarize)
     book = diarizer.open_book()
-    reader = choose_reader(config.tone)
+    reader = choose_reader(config.tone, config.models.path)
     meter = None if reader is None else ToneMeter(reader)
     tones = Tones()
     utterances: list[Utterance] = []

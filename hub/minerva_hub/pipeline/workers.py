@@ -91,7 +91,7 @@ class Workers:
     async def _load_tone(self) -> None:
         """Tone is told or not; that it cannot be keeps no words from being written down."""
         try:
-            reader = await asyncio.to_thread(choose_reader, self._config.tone)
+            reader = await asyncio.to_thread(choose_reader, self._config.tone, self._config.models.path)
         except EngineUnavailableError as problem:
             self._show(
                 EngineInfo(stage="tone", name=self._config.tone.engine, state="error", reason=str(problem))
