@@ -14,7 +14,7 @@ MAX_DEPLOYMENT = 8192  # hawkBit names each artifact's hashes and four links: ab
 MAX_CANCEL = 1024
 MAX_OPENINGS = 600  # brackets; a parser without that bound runs out of a small heap
 MAX_PATH = 512
-MAX_ID = (1 << 63) - 1
+MAX_ID = (1 << 63) - 1  # as hawkBit counts; of sizes too
 
 LEAST_SLEEP_S = 30
 MOST_SLEEP_S = 24 * 3600
@@ -144,7 +144,7 @@ class Deployment:
 
 def _artifact(value, name: str) -> Artifact:
     size = _at(value, "size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_ID:
         raise _bad("the size of %s is %s" % (name, repr(size)[:40]))
     # "download-http" is the same file without TLS, for those who ask for that; this device never does.
     href = _at(value, "_links", "download", "href") or _at(value, "_links", "download-http", "href")

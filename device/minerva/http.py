@@ -11,6 +11,7 @@ from minerva.errors import TryLaterError, UpdateError
 
 MAX_HEAD = 4096  # bytes of header; hawkBit's have some 600
 _MAX_CHUNK_LINE = 64  # a size in hex digits, and perhaps an extension
+_SPACE = b" \t"  # HTTP knows no other within a line
 
 _HEAD, _BODY, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _DONE = range(7)
 
@@ -52,7 +53,7 @@ def _number(text: bytes, name: str, base: int = 10) -> int:
 def content_range(text: bytes) -> "tuple[int, int, int]":
     """`bytes 0-99/1000` -> (0, 99, 1000); bad_range when it is none."""
     unit, _, rest = text.partition(b" ")
-    places, slash, total = rest.strip().partition(b"/")
+    places, slash, total = rest.strip(_SPACE).partition(b"/")
     first, dash, last = places.partition(b"-")
     try:
         if unit.lower() == b"bytes" and slash and dash:
@@ -89,7 +90,7 @@ class Answer:
     @property
     def begun(self) -> bool:
         """Whether anything of it came."""
-        return self._state != _HEAD or len(self._head) > 0
+        return self._room < MAX_HEAD or len(self._head) > 0
 
     def feed(self, data: "memoryview") -> int:
         """What came -> how much of it belongs to this answer: all of it, or less when it is done."""
@@ -117,13 +118,16 @@ class Answer:
         before = len(head)
         head.extend(data[: self._room + 1 - before])
         end = bytes(head).find(b"\r\n\r\n", max(0, before - 3))  # a bytearray has no find there
-        if end < 0:
+        if end < 0 or end + 4 > self._room:
             if len(head) > self._room:
                 raise UpdateError("too_long", "the answer's header exceeds %d bytes" % MAX_HEAD)
             return len(data)
         taken = end + 4 - before
         self._room -= end + 4
         lines = bytes(head[:end]).split(b"\r\n")
+        for line in lines:
+            if b"\n" in line or b"\r" in line:  # others may see the end of a line there
+                raise UpdateError("bad_answer", "header line %r" % line[:60])
         self._head = bytearray()
         self._read_status(lines[0])
         if 100 <= self.status < 200:  # an interim answer; the one that counts follows
@@ -146,10 +150,10 @@ class Answer:
         place = None
         for line in lines[1:]:
             name, colon, value = line.partition(b":")
-            if not colon or not name or name.strip() != name:
+            if not colon or not name or any([not 33 <= c <= 126 for c in name]):
                 raise UpdateError("bad_answer", "header line %r" % line[:60])
             name = name.lower()
-            value = value.strip()
+            value = value.strip(_SPACE)
             if name == b"content-length":
                 new = _number(value, "Content-Length")
                 if length not in (-1, new):
@@ -230,7 +234,7 @@ class Answer:
         if line[-1] != 10:
             return taken
         self._head = bytearray()
-        self._read_line(bytes(line).strip())
+        self._read_line(bytes(line).strip(b" \t\r\n"))
         return taken
 
     def _read_line(self, line: bytes) -> None:
@@ -239,7 +243,7 @@ class Answer:
                 raise UpdateError("bad_answer", "a chunk is longer than it says")
             self._state = _CHUNK_SIZE
         elif self._state == _CHUNK_SIZE:
-            size = _number(line.partition(b";")[0].strip(), "a chunk's size", 16)
+            size = _number(line.partition(b";")[0].strip(_SPACE), "a chunk's size", 16)
             self._check_limit(size)
             self._left = size
             self._state = _CHUNK if size else _TRAILERS

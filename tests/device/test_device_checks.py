@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import audioop
+import json
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -39,6 +41,13 @@ def test_every_pure_subject_has_checks() -> None:
         "websocket_checks",
         "wire_checks",
     }
+
+
+def test_no_section_of_the_vectors_is_forgotten() -> None:
+    """Each has its check, which fails where it does not come to the section's end (on_device/runner.py)."""
+    sections = json.loads((ON_DEVICE / "../../vectors/ota.json").read_text())
+    code = "".join((ON_DEVICE / f"{module}.py").read_text() for module in MODULES)
+    assert sorted(re.findall(r"^def check_section_(\w+)\(\)", code, re.MULTILINE)) == sorted(sections)
 
 
 def difficult_pcm() -> bytes:

@@ -5,7 +5,7 @@ from minerva.errors import SlotError
 from minerva.manifest import parse
 from minerva.trial import BLAME, WAIT
 
-from release_checks import vectors
+from ota_lines import lines_of
 from slot_device import ALONE, GOOD, NEW, OLD, fresh, get, manifest_of, on, put, refused, remove, run, update
 
 
@@ -24,10 +24,10 @@ def names(r):
     }
 
 
-def check_record_vectors():
+def check_section_records():
     remove("slots-vectors")
     os.mkdir("slots-vectors")
-    for vector in vectors("records"):
+    for vector in lines_of("records"):
         for i in range(2):
             path = "slots-vectors/boot.%d" % i
             remove(path)
@@ -47,9 +47,9 @@ def check_record_vectors():
     remove("slots-vectors")
 
 
-def check_start_vectors():
+def check_section_starts():
     trials = ("none", "waiting", "running")
-    for v in vectors("starts"):
+    for v in lines_of("starts"):
         r = bootslot.Record()
         r.active, r.previous = [bootslot.SLOTS.index(v["record"][n]) for n in ("active", "previous")]
         r.trial, r.turns = trials.index(v["record"]["trial"]), v["record"]["turns"]

@@ -32,17 +32,14 @@ def read(vector):
     }
 
 
-def check_vectors():
-    count = 0
+def check_section_ddi():
     for vector in lines_of("ddi"):
-        count += 1
         try:
             got = read(vector)
         except UpdateError as e:
             assert e.code == vector.get("error"), (vector["name"], e.code, str(e))
         else:
             assert got == vector.get("gives"), (vector["name"], got)
-    assert count > 50, count
 
 
 def check_truncated_answers_are_refused():
@@ -59,42 +56,34 @@ def check_truncated_answers_are_refused():
                 raise AssertionError((vector["name"], end))
 
 
-def check_ranges():
+def check_section_ranges():
     from minerva.ranges import plan
 
-    count = 0
     for vector in lines_of("ranges"):
-        count += 1
         got = [list(r) for r in plan([tuple(m) for m in vector["missing"]], vector["most"])]
         assert got == vector["ranges"], (vector["name"], got)
-    assert count > 15, count
 
 
-def check_feedback_is_what_hawkbit_documents():
-    said = json.loads(ddi.feedback(5, "closed", "success", ("Feedback message",)))
-    want = {
-        "id": "5",
-        "status": {
-            "execution": "closed",
-            "result": {"finished": "success"},
-            "details": ["Feedback message"],
-        },
-    }
-    assert said == want, said
-    said = json.loads(ddi.feedback((1 << 63) - 1, "proceeding", cnt=2, of=5))
-    assert said["id"] == "9223372036854775807"
-    assert said["status"]["result"] == {"finished": "none", "progress": {"cnt": 2, "of": 5}}
-    long = json.loads(ddi.feedback(5, "closed", "failure", ("x" * 600,)))
-    assert len(long["status"]["details"][0]) == 512
+def check_section_told():
+    for vector in lines_of("told"):
+        if vector["kind"] == "config":
+            body = ddi.config_data(vector["attributes"])
+        else:
+            progress = vector["progress"] or (-1, 0)
+            args = [vector[name] for name in ("action", "execution", "finished", "details")]
+            body = ddi.feedback(args[0], args[1], args[2], args[3], progress[0], progress[1])
+        assert json.loads(body) == vector["json"], (vector["name"], body)
 
 
-def check_config_data_is_what_hawkbit_documents():
-    said = json.loads(ddi.config_data({"hwRevision": "2", "security_version": 3}))
-    assert said == {"mode": "merge", "data": {"hwRevision": "2", "security_version": "3"}}, said
+def check_config_data_is_text():
+    said = json.loads(ddi.config_data({"security_version": 3}))
+    assert said == {"mode": "merge", "data": {"security_version": "3"}}, said
 
 
-def check_sleep_is_jittered_and_never_below_thirty_seconds():
-    assert ddi.jittered_ms(300, lambda n: 0) == 270000
-    assert ddi.jittered_ms(300, lambda n: n - 1) == 330000
-    assert ddi.jittered_ms(30, lambda n: 0) == 30000
-    assert ddi.jittered_ms(86400, lambda n: n - 1) == 95040000
+def check_section_sleeps():
+    for vector in lines_of("sleeps"):
+        asked = []
+        got = ddi.jittered_ms(
+            vector["seconds"], lambda n, v=vector, asked=asked: asked.append(n) or v["drawn"]
+        )
+        assert (got, asked) == (vector["ms"], [21]), (vector["name"], got, asked)

@@ -1,27 +1,11 @@
 import gc
-import json
 import sys
 
 from minerva import ed25519, keyset, manifest
 from minerva.acceptance import accept
 from minerva.errors import UpdateError
 
-
-def vectors(section):
-    """The vectors of one section of ota.json, one by one: a line is a vector."""
-    count = 0
-    inside = False
-    with open(sys.argv[1] + "/../../vectors/ota.json") as lines:
-        for line in lines:
-            if inside:
-                if line.startswith("]"):
-                    break
-                count += 1
-                line = line.strip()
-                yield json.loads(line[:-1] if line.endswith(",") else line)
-            elif line.startswith('"%s": [' % section):
-                inside = True
-    assert count > 10, (section, count)
+from ota_lines import lines_of
 
 
 class Keys:
@@ -48,14 +32,14 @@ def accepted(vector, keys, device):
     return "ok", found
 
 
-def check_signature_vectors():
-    for vector in vectors("signatures"):
+def check_section_signatures():
+    for vector in lines_of("signatures"):
         parts = [bytes.fromhex(vector[n]) for n in ("public", "message", "signature")]
         assert ed25519.verify(*parts) is vector["valid"], vector["name"]
 
 
-def check_keyset_vectors():
-    for vector in vectors("keysets"):
+def check_section_keysets():
+    for vector in lines_of("keysets"):
         try:
             got = keyset.parse(vector["keyset"].encode())
         except UpdateError as e:
@@ -68,8 +52,8 @@ def check_keyset_vectors():
         assert [got.find(id) for id in ids] == got.keys and got.find("0" * 16) is None
 
 
-def check_manifest_vectors():
-    for vector in vectors("manifests"):
+def check_section_manifests():
+    for vector in lines_of("manifests"):
         before = vector["keyset"].encode()
         keys = Keys(before)
         code, found = accepted(vector, keys, vector["device"])
@@ -85,7 +69,7 @@ def check_manifest_vectors():
 
 def check_a_release_that_is_refused_brings_no_keys():
     """Whatever it is refused for; and after it, keys of before still count."""
-    for vector in vectors("manifests"):
+    for vector in lines_of("manifests"):
         if vector["name"] == "rotation: to the next":
             break
     keys = Keys(vector["keyset"].encode())
@@ -104,13 +88,13 @@ def check_a_release_that_is_refused_brings_no_keys():
 
 
 def check_without_keys_nothing_is_accepted():
-    for vector in vectors("manifests"):
+    for vector in lines_of("manifests"):
         assert accepted(vector, Keys(None), vector["device"])[0] == "unknown_key"
         break
 
 
 def check_every_cut_of_the_three_texts_is_refused():
-    for vector in vectors("manifests"):
+    for vector in lines_of("manifests"):
         if vector["by"] == "hand":
             break
     for name, parse, code in (
@@ -161,7 +145,7 @@ def fill(chain):
 def check_40_files_are_checked_in_40_kb():
     if not hasattr(gc, "mem_free") or sys.maxsize > 1 << 32:
         return  # a board's words have 32 bits; twice as wide, things take more
-    for vector in vectors("manifests"):
+    for vector in lines_of("manifests"):
         if vector["name"] == "40 files":
             break
     trusted = keyset.parse(vector["keyset"].encode())

@@ -6,7 +6,7 @@ from minerva.manifest import parse
 from minerva.slots import Writer
 from minerva.trial import GIVE_UP, KEEP, MIC_PASSED, WAIT, Facts
 
-from release_checks import vectors
+from ota_lines import lines_of
 from slot_device import (
     ALONE,
     DEAF,
@@ -49,8 +49,8 @@ def check_an_update_is_tried_and_kept():
     remove(root)
 
 
-def check_gate_vectors():
-    for v in vectors("gate"):
+def check_section_gate():
+    for v in lines_of("gate"):
         facts = Facts(**v["facts"])
         order, why = trial.decide(v["on_trial"], v["turns"], facts)
         assert (order, why) == (v["order"], v["why"]), v["name"]

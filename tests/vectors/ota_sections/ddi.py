@@ -1,9 +1,11 @@
-"""What an update server says, and the ranges that are asked for. Sections: ddi, ranges.
+"""What an update server says, and what it is told and asked for. Sections: ddi, ranges, sleeps, told.
 
 A vector of `ddi` is an answer to GET (`kind`: poll, deployment or cancel; `path`: where a cancel action was)
 and what is read from it, or `error`. Those `by: hand` are the examples of hawkBit's documentation, with
 Minerva's files where a deployment needs them. One of `ranges` is what is missing of a bundle, [offset, size,
-bytes there already] each, the most that one request asks for, and the requests.
+bytes there already] each, the most that one request asks for, and the requests. `told` has bodies that a
+device sends (`kind`: feedback or config), as the JSON that they are; `sleeps` how long a device waits where a
+number from 0 to 20 was drawn.
 """
 
 from __future__ import annotations
@@ -122,6 +124,25 @@ def polls() -> list[dict[str, Any]]:
             gives=poll_gives(43200, found, "", f"{PATH}/configData", 5),
         ),
         vector(
+            "poll: a name that stands twice, escapes in names and texts",
+            "poll",
+            '{"config":{"polling":{"sleep":"01:00:00"}},"config":{"poll\\u0069ng":{"sleep":"00:0\\u0035:00"}},'
+            '"_links":{"cancelAction":{"href":"\\/cancelAction\\/11"}}}',
+            gives=poll_gives(300, cancel="/cancelAction/11"),
+        ),
+        vector(
+            "poll: a long host and a fragment",
+            "poll",
+            with_links(cancelAction={"href": f"https://{'x' * 600}/c/11?a#{'y' * 600}"}),
+            gives=poll_gives(43200, cancel="/c/11?a"),
+        ),
+        vector(
+            "poll: a path of 512",
+            "poll",
+            with_links(configData={"href": f"{BASE[:23]}/{'x' * 511}"}),
+            gives=poll_gives(43200, config=f"/{'x' * 511}"),
+        ),
+        vector(
             "poll: the largest action",
             "poll",
             with_links(deploymentBase={"href": f"{PATH}/deploymentBase/9223372036854775807"}),
@@ -151,6 +172,10 @@ def polls() -> list[dict[str, Any]]:
         ("an id that is no number", f"{BASE}/deploymentBase/five"),
         ("an id beyond 2^63", f"{BASE}/deploymentBase/9223372036854775808"),
         ("a link of 600 characters", f"{BASE}/{'x' * 600}/5"),
+        ("a path of 513", f"{BASE[:23]}/{'x' * 510}/5"),
+        ("a link beyond ASCII", f"{BASE}/\u00e9/5"),
+        ("half of a pair of surrogates in a link", f"{BASE}/\ud800/5"),
+        ("a host without a path", "https://hawkbit.example"),
     ):
         text = with_links(deploymentBase={"href": href})
         out.append(vector(f"poll: {name}", "poll", text, error="bad_answer"))
@@ -218,6 +243,10 @@ def deployments() -> list[dict[str, Any]]:
         ("a file missing", deployment([artifact(name) for name in NAMES[:2]])),
         ("a size that is none", deployment([artifact(name, size="11") for name in NAMES])),
         ("a negative size", deployment([artifact(name, size=-1) for name in NAMES])),
+        ("a size beyond 2^63", deployment([artifact(name, size=2**63) for name in NAMES])),
+        ("a size of 20 digits", deployment([artifact(name, size=10**19) for name in NAMES])),
+        ("a size with a fraction", deployment([artifact(name, size=11.0) for name in NAMES])),
+        ("true for a size", deployment([artifact(name, size=True) for name in NAMES])),
         ("no download link", deployment([artifact(name, _links={}) for name in NAMES])),
     ):
         out.append(vector(f"deployment: {name}", "deployment", value, error="bad_answer"))
@@ -294,5 +323,75 @@ def ranges() -> list[dict[str, Any]]:
     ]
 
 
+def feedback(
+    name: str,
+    action: int,
+    execution: str,
+    finished: str = "none",
+    details: tuple[str, ...] = (),
+    progress: tuple[int, int] | None = None,
+    by: str = "generator",
+    said: tuple[str, ...] | None = None,
+) -> dict[str, Any]:
+    result: dict[str, Any] = {"finished": finished}
+    if progress is not None:
+        result["progress"] = dict(zip(("cnt", "of"), progress, strict=True))
+    status = {"execution": execution, "result": result, "details": list(details if said is None else said)}
+    return {
+        "name": f"feedback: {name}",
+        "by": by,
+        "kind": "feedback",
+        "action": action,
+        "execution": execution,
+        "finished": finished,
+        "details": list(details),
+        "progress": progress,
+        "json": {"id": str(action), "status": status},
+    }
+
+
+def told() -> list[dict[str, Any]]:
+    def config(name: str, by: str, data: dict[str, str]) -> dict[str, Any]:
+        body = {"mode": "merge", "data": data}
+        return {"name": f"config: {name}", "by": by, "kind": "config", "attributes": data, "json": body}
+
+    return [
+        feedback("the documentation's", 5, "closed", "success", ("Feedback message",), by="hand"),
+        feedback("the documentation's progress", 5, "proceeding", progress=(2, 5), by="hand"),
+        feedback("the largest action", 2**63 - 1, "proceeding"),
+        feedback("nothing of much", 5, "proceeding", progress=(0, 16_777_216)),
+        feedback("a refusal", 5, "closed", "failure", ("bad_hash", 'a "quote" \\ and \n a line')),
+        feedback("it is too late", 11, "rejected", details=("installed before it came",)),
+        feedback(
+            "texts of 600",
+            5,
+            "closed",
+            "failure",
+            ("x" * 600, "\u00e9" * 600),
+            said=("x" * 512, "\u00e9" * 512),
+        ),
+        config("the documentation's", "hand", {"VIN": "JH4TB2H26CC000000", "hwRevision": "2"}),
+        config("nothing", "generator", {}),
+        config("what wants an escape", "generator", {"board": 'a "b"\n\\'}),
+    ]
+
+
+def sleeps() -> list[dict[str, Any]]:
+    cases = (
+        ("a tenth less", 300, 0, 270_000),
+        ("as it is", 300, 10, 300_000),
+        ("a tenth more", 300, 20, 330_000),
+        ("never below thirty seconds", 30, 0, 30_000),
+        ("a day and a tenth", 86_400, 20, 95_040_000),
+    )
+    names = ("name", "seconds", "drawn", "ms")
+    return [{"by": "hand", **dict(zip(names, case, strict=True))} for case in cases]
+
+
 def sections() -> dict[str, list[dict[str, Any]]]:
-    return {"ddi": polls() + deployments() + cancels(), "ranges": ranges()}
+    return {
+        "ddi": polls() + deployments() + cancels(),
+        "ranges": ranges(),
+        "sleeps": sleeps(),
+        "told": told(),
+    }

@@ -6,7 +6,7 @@
 use core::fmt;
 
 use heapless::String;
-use minerva_wire::json::{self, Object, Str, Value, Writer};
+use minerva_wire::json::{self, Chars, Object, Str, Value, Writer};
 
 use crate::{Code, Refusal};
 
@@ -20,8 +20,10 @@ pub const MAX_CANCEL: usize = 1024;
 pub const MAX_BODY: usize = 1024;
 /// Bytes of a path with its query.
 pub const MAX_PATH: usize = 512;
-/// The highest id.
+/// The highest id, and size: hawkBit counts so far.
 pub const MAX_ID: u64 = (1 << 63) - 1;
+/// Characters of a text for people; hawkBit takes no more.
+const MAX_DETAIL: usize = 512;
 
 const LEAST_SLEEP_S: u64 = 30;
 const MOST_SLEEP_S: u64 = 24 * 3600;
@@ -62,6 +64,16 @@ fn text_at<'a>(object: Object<'a>, names: &[&str]) -> Option<Str<'a>> {
     at(object, names)?.as_str()
 }
 
+/// Whether `chars` begins with `text`; goes behind it then.
+fn skip(chars: &mut Chars<'_>, text: &str) -> bool {
+    let mut ahead = chars.clone();
+    let begins = text.chars().all(|c| ahead.next() == Some(Ok(c)));
+    if begins {
+        *chars = ahead;
+    }
+    begins
+}
+
 /// The path, with its query, of a link.
 fn path_of(href: Option<Str<'_>>, what: &str) -> Result<Path, Refusal> {
     let wrong = || {
@@ -69,24 +81,21 @@ fn path_of(href: Option<Str<'_>>, what: &str) -> Result<Path, Refusal> {
             "the link to {what} is none, or longer than {MAX_PATH}"
         ))
     };
-    // The scheme and name before the path are not kept, so they have room of their own.
-    let mut whole: String<{ MAX_PATH + 300 }> = String::new();
-    for c in href.ok_or_else(wrong)?.chars() {
-        whole.push(c.map_err(|_| wrong())?).map_err(|_| wrong())?;
+    let mut chars = href.ok_or_else(wrong)?.chars();
+    let mut path = Path::new();
+    if skip(&mut chars, "https://") || skip(&mut chars, "http://") {
+        // The name before the path counts for nothing, however long it is.
+        let slash = chars.any(|c| c == Ok('/'));
+        path.push_str(if slash { "/" } else { "" })
+            .map_err(|_| wrong())?;
     }
-    let rest = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| whole.strip_prefix(scheme));
-    let path = match rest {
-        Some(rest) => rest
-            .find('/')
-            .and_then(|at| rest.get(at..))
-            .unwrap_or_default(),
-        None => &whole,
-    };
-    let path = path.split('#').next().unwrap_or_default();
-    let fine = path.starts_with('/') && path.bytes().all(|c| c.is_ascii_graphic());
-    Path::try_from(path).ok().filter(|_| fine).ok_or_else(wrong)
+    for c in chars.take_while(|c| *c != Ok('#')) {
+        let c = c.ok().filter(char::is_ascii_graphic).ok_or_else(wrong)?;
+        path.push(c).map_err(|_| wrong())?;
+    }
+    Some(path)
+        .filter(|path| path.starts_with('/'))
+        .ok_or_else(wrong)
 }
 
 /// 1 to 19 digits.
@@ -227,8 +236,13 @@ pub struct Deployment {
 
 fn artifact(object: Object<'_>, name: &str) -> Result<Artifact, Refusal> {
     let raw = object.get("size").map_or("", Value::raw);
-    let size =
-        number(raw.chars()).ok_or_else(|| bad(format_args!("the size of {name} is no number")))?;
+    let size = number(raw.chars())
+        .filter(|size| *size <= MAX_ID)
+        .ok_or_else(|| {
+            bad(format_args!(
+                "the size of {name} is no number from 0 to {MAX_ID}"
+            ))
+        })?;
     // "download-http" is the same file without TLS, for those who ask for that; this device never does.
     let href =
         |kind| text_at(object, &["_links", kind, "href"]).filter(|href| !href.raw().is_empty());
@@ -308,6 +322,12 @@ pub fn read_cancel(data: &[u8], path: &str) -> Result<(u64, u64), Refusal> {
     Ok((own, stop))
 }
 
+/// As much of a text for people as is taken.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_DETAIL);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
 /// How an action stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Feedback<'a> {
@@ -369,7 +389,10 @@ impl<'a> Feedback<'a> {
             });
             to.words(
                 "details",
-                self.details.into_iter().filter(|text| !text.is_empty()),
+                self.details
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .map(cut),
             );
         });
         to.finish().ok()

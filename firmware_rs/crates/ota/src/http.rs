@@ -86,7 +86,7 @@ fn number(text: &[u8], radix: u32) -> Option<u64> {
 pub fn content_range(text: &[u8]) -> Option<Range> {
     let (unit, rest) = text.split_at_checked(6)?;
     let split = |text: &'_ [u8], sign: u8| text.iter().position(|c| *c == sign);
-    let rest = rest.trim_ascii();
+    let rest = trim(rest, SPACE);
     let slash = split(rest, b'/')?;
     let (places, total) = (rest.get(..slash)?, rest.get(slash.saturating_add(1)..)?);
     let dash = split(places, b'-')?;
@@ -115,6 +115,8 @@ enum State {
 pub struct Answer {
     state: State,
     head: Vec<u8, MAX_HEAD>,
+    /// Bytes that headers may still have, those of interim answers included.
+    room: usize,
     wanted: Option<Range>,
     limit: u64,
     size: u64,
@@ -130,17 +132,46 @@ fn bad_range(text: fmt::Arguments<'_>) -> Trouble {
     Refusal::new(Code::BadRange, text).into()
 }
 
+/// HTTP knows no other white space within a line.
+const SPACE: &[u8] = b" \t";
+
+/// Without the bytes around it that are of `what`.
+fn trim<'a>(mut text: &'a [u8], what: &[u8]) -> &'a [u8] {
+    while let [c, rest @ ..] = text
+        && what.contains(c)
+    {
+        text = rest;
+    }
+    while let [rest @ .., c] = text
+        && what.contains(c)
+    {
+        text = rest;
+    }
+    text
+}
+
 /// Name, its value without white space around; `None` for what is no header line.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|c| *c == b':')?;
     let (name, value) = (line.get(..colon)?, line.get(colon.saturating_add(1)..)?);
-    let fine = !name.is_empty() && name.trim_ascii() == name;
-    fine.then_some((name, value.trim_ascii()))
+    let fine = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    fine.then_some((name, trim(value, SPACE)))
 }
 
-fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
-    head.split(|c| *c == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+/// The lines of a header; `None` when a carriage return or line feed stands alone, where others may see the end of a line.
+fn lines(head: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    let mut before = 0;
+    for c in head.iter().chain(b"x") {
+        let alone = (before == b'\r') != (*c == b'\n');
+        if alone {
+            return None;
+        }
+        before = *c;
+    }
+    Some(
+        head.split(|c| *c == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line)),
+    )
 }
 
 /// What the fields of a header say.
@@ -162,6 +193,7 @@ impl Answer {
         Self {
             state: State::Head,
             head: Vec::new(),
+            room: MAX_HEAD,
             wanted,
             limit,
             size: 0,
@@ -174,12 +206,6 @@ impl Answer {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.state == State::Done
-    }
-
-    /// Whether anything of it came.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.state != State::Head || !self.head.is_empty()
     }
 
     /// Whether the connection can take another request, once it is complete.
@@ -226,12 +252,13 @@ impl Answer {
     fn feed_head(&mut self, data: &mut &[u8]) -> Result<(), Trouble> {
         while let Some((first, rest)) = data.split_first() {
             *data = rest;
-            if self.head.push(*first).is_err() {
+            if self.head.len() >= self.room || self.head.push(*first).is_err() {
                 let why = format_args!("the answer's header exceeds {MAX_HEAD} bytes");
                 return Err(Refusal::new(Code::TooLong, why).into());
             }
             if self.head.ends_with(b"\r\n\r\n") {
                 let head = core::mem::take(&mut self.head);
+                self.room = self.room.saturating_sub(head.len());
                 return self
                     .read_head(head.get(..head.len().saturating_sub(4)).unwrap_or_default());
             }
@@ -240,7 +267,8 @@ impl Answer {
     }
 
     fn read_head(&mut self, head: &[u8]) -> Result<(), Trouble> {
-        let mut lines = lines(head);
+        let mut lines =
+            lines(head).ok_or_else(|| bad(format_args!("a line end that is half of one")))?;
         let first = lines.next().unwrap_or_default();
         let mut words = first.splitn(3, |c| *c == b' ');
         let version = words.next().unwrap_or_default();
@@ -368,7 +396,7 @@ impl Answer {
             let pushed = self.head.push(*first).is_ok();
             if *first == b'\n' && pushed {
                 let line = core::mem::take(&mut self.head);
-                return self.read_line(line.trim_ascii());
+                return self.read_line(trim(&line, b" \t\r\n"));
             }
             if !pushed || self.head.len() >= limit {
                 let why = format_args!("a chunk's line exceeds {limit} bytes");
@@ -383,12 +411,8 @@ impl Answer {
             State::ChunkEnd if line.is_empty() => self.state = State::ChunkSize,
             State::ChunkEnd => return Err(bad(format_args!("a chunk is longer than it says"))),
             State::ChunkSize => {
-                let digits = line
-                    .split(|c| *c == b';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim_ascii();
-                let size = number(digits, 16)
+                let digits = line.split(|c| *c == b';').next().unwrap_or_default();
+                let size = number(trim(digits, SPACE), 16)
                     .ok_or_else(|| bad(format_args!("a chunk's size is no number")))?;
                 self.check_limit(size)?;
                 self.left = size;

@@ -26,6 +26,7 @@ pub mod gate;
 pub mod http;
 pub mod keyset;
 pub mod manifest;
+pub mod ranges;
 pub mod record;
 pub mod select;
 pub mod sign;

@@ -14,6 +14,7 @@ use heapless::String;
 use crate::ddi::{self, Artifact, Deployment, Feedback, MAX_PATH, Path, Poll};
 use crate::error::{TEXT, Trouble};
 use crate::http::Range;
+use crate::ranges::{self, Missing};
 use crate::sign::{Hash, sha256};
 use crate::{Code, Refusal};
 
@@ -266,20 +267,33 @@ impl<'a> Updater<'a> {
             Step::Configure => Order::Send("PUT"),
             Step::Verify => Order::Verify,
             Step::Prepare => Order::Prepare,
-            Step::Fetch => Order::Fetch(self.range()),
+            Step::Fetch => match self.range() {
+                Some(range) => Order::Fetch(range),
+                // The connection broke behind the last byte.
+                None => {
+                    self.go(Step::Look);
+                    Order::Get(ddi::MAX_POLL)
+                }
+            },
             Step::Install => Order::Install,
             Step::Restart => Order::Restart,
             _ => Order::Send("POST"),
         }
     }
 
-    fn range(&self) -> Range {
-        let end = self.got.saturating_add(MOST).min(self.wanted);
-        Range {
-            first: self.got.into(),
-            last: end.saturating_sub(1).into(),
+    /// The next range of the image; `None` when all of it is there.
+    fn range(&self) -> Option<Range> {
+        let image = Missing {
+            offset: 0,
+            size: self.wanted,
+            have: self.got,
+        };
+        let (first, last) = ranges::next(core::iter::once(image), MOST)?;
+        Some(Range {
+            first: first.into(),
+            last: last.into(),
             total: self.wanted.into(),
-        }
+        })
     }
 
     /// Whether the answer to this `Get` is to be kept.

@@ -10,7 +10,7 @@ mod write;
 use scan::Scan;
 
 pub use scan::SyntaxError;
-pub use string::{Arena, Str};
+pub use string::{Arena, Chars, Str};
 pub use write::Writer;
 
 /// Brackets in a text: the bound that peers with small heaps need.

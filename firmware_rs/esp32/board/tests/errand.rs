@@ -39,6 +39,8 @@ enum Way {
     Damages,
     /// It ignores ranges.
     Whole,
+    /// It sends ranges in chunks, and closes the connection before it says that they end.
+    Unended,
 }
 
 struct Hub {
@@ -130,6 +132,17 @@ impl Hub {
             } else {
                 "206 Partial Content"
             };
+            if self.way == Way::Unended {
+                self.given += files.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Range: bytes {first}-{last}/{total}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+                    files.len()
+                );
+                self.answer
+                    .extend([head.as_bytes(), &files, b"\r\n"].concat());
+                self.closed = true;
+                return;
+            }
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Range: bytes {first}-{last}/{total}\r\nContent-Length: {}\r\n\r\n",
                 files.len()
@@ -295,6 +308,15 @@ fn what_broke_off_goes_on_where_it_was() {
     bench.hub.borrow_mut().way = Way::Right;
     bench.hub.borrow_mut().answer.clear();
     bench.now_ms.set(updater.due_ms());
+    assert_eq!(bench.run(&mut updater), End::Restart);
+    let given = bench.hub.borrow().given;
+    assert_eq!(given, image(1).len());
+}
+
+#[test]
+fn what_is_there_is_not_asked_for_again() {
+    let mut bench = Bench::new(Way::Unended);
+    let mut updater = bench.updater();
     assert_eq!(bench.run(&mut updater), End::Restart);
     let given = bench.hub.borrow().given;
     assert_eq!(given, image(1).len());
