@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
-from minerva_tools.images import SLOT_BYTES, ImagesUnavailableError, build, measure
-from minerva_tools.measure import Result, at_least, at_most, figure
+from minerva_tools.images import CHIPS, SLOT_BYTES, build, measure
+from minerva_tools.measure import Result, at_least, at_most, figure, not_measured
 
 KB = 1024
 # A TLS handshake takes some 10 kB of the network's stack; the rest is for what interrupts it.
@@ -14,13 +13,14 @@ MIN_STACK_KB = 24.0
 
 
 def run() -> Iterable[Result]:
-    """Build both and measure them; ImagesUnavailableError where no compiler for chips can be had."""
+    """Build both and measure them; one without a compiler is not measured, which is not ok."""
     built = build()
-    for line in built.skipped:
-        print(line, file=sys.stderr)
-    if not built.images:
-        raise ImagesUnavailableError("; ".join(built.skipped))
-    for chip, elf in built.images.items():
+    for chip in CHIPS:
+        elf = built.images.get(chip)
+        if elf is None:
+            reasons = [line for line in built.skipped if chip in line]
+            yield not_measured(f"{chip}.flash", "kB", "; ".join(reasons) or "it was not built")
+            continue
         sizes = measure(chip, elf)
         under = f"{chip}, opt-level s without LTO, with headers and hash"
         yield at_most(f"{chip}.flash", sizes.flash / KB, "kB", SLOT_BYTES / KB, f"{under}; a slot of 1.5 MiB")

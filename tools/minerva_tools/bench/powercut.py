@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from minerva_tools.measure import Result, at_least, at_most, figure
+from minerva_tools.measure import Result, at_least, at_most, figure, not_measured
 from minerva_tools.powercut import HEAP, KINDS, SCENARIOS, PowerCutError, run_all
 from minerva_tools.virtual import choose_interpreter
 
@@ -33,16 +33,19 @@ TWICE = 10  # every tenth recovery is cut again
 
 
 def run() -> Iterable[Result]:
-    """Every cut point of every scenario; VirtualDeviceError where an interpreter is missing."""
-    yield from _micropython()
+    """Every cut point of every scenario; VirtualDeviceError where an interpreter is missing.
+
+    Without cargo the Rust firmware is not measured, and that is not ok.
+    """
     yield from _rust()
+    yield from _micropython()
 
 
 def _rust() -> Iterable[Result]:
-    """The same of the Rust firmware: nothing, and a line that says so, where cargo is missing."""
     cargo = shutil.which(EXAMPLE[0])
-    if cargo is None:
-        print("no cargo here: the power is not cut for the Rust firmware")
+    if cargo is None or not FIRMWARE.is_dir():
+        why = "no cargo here (https://rustup.rs)" if cargo is None else "not a clone of the project"
+        yield not_measured("rust", "", f"power cuts of the Rust firmware: {why}")
         return
     done = subprocess.run([cargo, *EXAMPLE[1:]], cwd=FIRMWARE, stdout=subprocess.PIPE, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -51,6 +54,10 @@ def _rust() -> Iterable[Result]:
     under = "Rust on the host, ESP-IDF's choice of a slot over a NOR flash in memory"
     names = ", ".join(dict.fromkeys(line["scenario"] for line in lines))
     total = {name: sum(line[name] for line in lines) for name in lines[0] if name != "scenario"}
+    if done.returncode != 0 and not total["bricked"] and not total["unverified"]:
+        raise PowerCutError(
+            f"the power cuts of the Rust firmware ended with {done.returncode} after {names}: it said why"
+        )
     yield at_least(
         "rust.points", total["points"], "", RUST_MIN_POINTS, f"{under}; {names}: every write and erase"
     )
