@@ -28,7 +28,7 @@ from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
 from minerva_hub.fleet import Fleet
 from minerva_hub.link import LinkHub
-from minerva_hub.listen import TlsSite, bind
+from minerva_hub.listen import TlsSite, allow_files, bind
 from minerva_hub.pipeline import Pipeline
 from minerva_hub.releases import Releases
 from minerva_hub.rollouts import Rollouts
@@ -205,7 +205,10 @@ async def serve(
     UserError when a port is in use.
     """
     async with open_hub(config, engine=engine) as hub:
-        runner = web.AppRunner(hub.app, access_log=None, shutdown_timeout=3.0, keepalive_timeout=IDLE_S)
+        # Nobody who asks a hub compresses what is said: what claims to be so is no JSON, and no bomb.
+        runner = web.AppRunner(
+            hub.app, access_log=None, shutdown_timeout=3.0, keepalive_timeout=IDLE_S, auto_decompress=False
+        )
         await runner.setup()
         try:
             host, port = config.server.host, config.server.port
@@ -275,5 +278,6 @@ def run(config: HubConfig, announce: Callable[[str], None] = print) -> None:
     """Run the hub in the foreground: the body of `minerva hub`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     calm_collector()
+    allow_files()
     _log.info("settings: %s", msgspec.json.encode(config, enc_hook=str).decode())
     asyncio.run(run_until_stopped(config, announce))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import socket
 import ssl
 from collections import Counter
@@ -17,6 +18,9 @@ _log = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0  # an ESP32 takes 2 s over poor Wi-Fi, its certificate chain included
 MAX_HANDSHAKES = 64  # in progress: each may hold some 50 kB and costs a signature, about 0.2 ms
 MAX_OF_ADDRESS = 16  # of them; a browser opens six connections at once
+MAX_OPEN = 2048  # connections in all, plain ones too: 1000 links, as many pages and programs
+MAX_OPEN_OF_ADDRESS = 1024  # so that one address cannot take every place; a router may stand for all devices
+FILES = 4096  # file descriptors that those need, with the database's and the recognisers'
 SHUTDOWN_S = 3.0  # so long the other side may take to say goodbye
 BACKLOG = 128
 ACCEPT_RETRY_S = 1.0  # after the system ran out of file descriptors
@@ -80,7 +84,7 @@ class TlsSite(web.BaseSite):
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
             address = str(peer[0])
-            if len(self._handshakes) >= MAX_HANDSHAKES or self._of_address[address] >= MAX_OF_ADDRESS:
+            if self._crowded(address):
                 self._drops["tls_crowded"] += 1
                 connection.close()
                 continue
@@ -88,6 +92,18 @@ class TlsSite(web.BaseSite):
             task = asyncio.create_task(self._handshake(connection, address), name="tls-handshake")
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
+
+    def _crowded(self, address: str) -> bool:
+        """Whether one more connection from there would be too many."""
+        if len(self._handshakes) >= MAX_HANDSHAKES or self._of_address[address] >= MAX_OF_ADDRESS:
+            return True
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - BaseSite checked it
+        connections = server.connections
+        if len(connections) < min(MAX_OPEN, MAX_OPEN_OF_ADDRESS):
+            return False
+        peers = Counter(_peer(one.transport) for one in connections)
+        return len(connections) >= MAX_OPEN or peers[address] >= MAX_OPEN_OF_ADDRESS
 
     async def _handshake(self, connection: socket.socket, address: str) -> None:
         server = self._runner.server
@@ -107,6 +123,20 @@ class TlsSite(web.BaseSite):
             self._of_address[address] -= 1
             if not self._of_address[address]:
                 del self._of_address[address]
+
+
+def _peer(transport: asyncio.BaseTransport | None) -> str:
+    """The address at the other end; empty when the connection has ended."""
+    name = None if transport is None else transport.get_extra_info("peername")
+    return str(name[0]) if name else ""
+
+
+def allow_files(count: int = FILES) -> None:
+    """Let this process have as many files and connections open, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

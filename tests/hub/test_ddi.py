@@ -55,6 +55,40 @@ async def test_an_update_from_the_poll_to_the_end(server: UpdateServer) -> None:
     assert await server.say("kitchen", action, "closed", "success") == 410
 
 
+async def test_the_files_of_a_module_are_listed_for_who_is_offered_it(server: UpdateServer) -> None:
+    release = await server.add_release()
+    await server.start(release, ["kitchen"])
+    path = f"/softwaremodules/{release.id}/artifacts"
+    listed = await (await server.ask("kitchen", path)).json(content_type=None)
+    deployment = await (await server.ask("kitchen", (await server.links("kitchen"))["deploymentBase"])).json(
+        content_type=None
+    )
+    assert listed == deployment["deployment"]["chunks"][0]["artifacts"]
+    other = await server.ask("study", path)
+    assert other.status == 404 and "errorCode" in await other.json(content_type=None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"status":' * 1400, b'{"x":' + b"[" * 1100, b"abcd", b'{"x":' + b"[" * 1100 + b"]" * 1100 + b"}"],
+)
+async def test_feedback_that_cannot_be_read_is_a_bad_request(server: UpdateServer, body: bytes) -> None:
+    await server.start(await server.add_release(), ["kitchen"])
+    action = await server.take("kitchen")
+    path = f"/deploymentBase/{action}/feedback"
+    for headers in ({}, {"Content-Encoding": "gzip"}):
+        said = {"Content-Type": "application/json"} | headers
+        answer = await server.ask("kitchen", path, "POST", data=body, headers=said)
+        assert answer.status == 400
+        assert (await answer.json(content_type=None))["errorCode"].startswith("hawkbit.server.error.")
+
+
+@pytest.mark.parametrize("host", ["", "a:99999", "localhost:abc"])
+async def test_a_host_that_is_none_is_a_bad_request(server: UpdateServer, host: str) -> None:
+    answer = await server.ask("kitchen", headers={"Host": host})
+    assert answer.status == 400 and "names no host" in await answer.text()
+
+
 async def test_what_it_is_is_asked_once_and_after_each_update(server: UpdateServer) -> None:
     link = (await server.links("kitchen"))["configData"]
     data = {"hwRevision": "1", "board": "virtual", "slot": "a"}

@@ -15,6 +15,8 @@ from test_page_access import CONTRAST, TOO_WIDE
 from watched_page import Watched
 from web_fakes import TestHub
 
+from tests.fakes.ota_release import OWNER, Signer, keyset
+
 Open = Callable[..., Awaitable[Watched]]
 # A board that says nothing, as one that was never flashed.
 SILENT_PORT = """navigator.serial.requestPort = async () => ({
@@ -26,7 +28,8 @@ IMAGE = b"\xe9" + bytes(range(256)) * 40
 
 
 async def publish(hub: TestHub, folder: Path, abi: str, version: str = "1.2.3") -> tuple[int, Path]:
-    """(id, where its image is) of a release that the hub took."""
+    """(id, where its image is) of a release that the hub took, signed by OWNER, whom it trusts."""
+    await hub.store.updates.set_key_set(1, keyset(OWNER).decode(), replace=True)
     texts = (f'{{"version":"{version}"}}'.encode(), b'{"format":1}', IMAGE)
     shelf = Shelf(folder / "hub" / "releases")
     incoming = shelf.incoming()
@@ -35,7 +38,9 @@ async def publish(hub: TestHub, folder: Path, abi: str, version: str = "1.2.3") 
     digest = hashlib.sha256(texts[0]).hexdigest()
     shelf.keep(incoming, digest)
     made = new_release(version, digest, dict(zip(FILES, texts, strict=True)))
-    made = msgspec.structs.replace(made, kind="image", abi=abi, boards=("devkitc1_inmp441",))
+    made = msgspec.structs.replace(
+        made, kind="image", abi=abi, boards=("devkitc1_inmp441",), signers=(OWNER.id,)
+    )
     kept = await hub.store.updates.add_release(made)
     return kept.id, shelf.path(digest, BUNDLE)
 
@@ -49,6 +54,15 @@ async def test_only_images_for_new_boards_are_offered(page_hub: TestHub, tmp_pat
     for other in (update, strange, 999):
         assert (await page_hub.client.get(f"/flasher/{other}/manifest.json")).status == 404
         assert (await page_hub.client.get(f"/flasher/{other}/firmware.bin")).status == 404
+
+
+async def test_what_the_trusted_keys_would_not_sign_is_not_offered(page_hub: TestHub, tmp_path: Path) -> None:
+    id_, _ = await publish(page_hub, tmp_path, "esp32s3-full")
+    for keys in ((Signer("other"),), (OWNER, Signer("other"))):
+        text = keyset(*keys, threshold=len(keys)).decode()
+        await page_hub.store.updates.set_key_set(2, text, replace=True)
+        assert (await (await page_hub.client.get("/flasher/images.json")).json())["items"] == []
+        assert (await page_hub.client.get(f"/flasher/{id_}/firmware.bin")).status == 404
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,15 @@ import aiohttp
 import pytest
 from link_hub import a_hub, until
 from minerva_hub.app import Hub
-from minerva_hub.auth import sessions
+from minerva_hub.auth import Access, sessions
 from minerva_hub.auth.access import PASSWORDS
+from minerva_hub.auth.attempts import Limit
+from minerva_hub.errors import TooManyAttemptsError, WrongPasswordError
+from minerva_hub.store import Store
 from minerva_hub.web.login import COOKIE, PUBLIC
 from network_peer import PASSWORD, NetworkPeer, network_peer
+
+from tests.fakes.ota_release import OWNER, keyset
 
 BURST = PASSWORDS[0].burst
 SECRET_PLACES = ("/api/health", "/api/devices", "/api/utterances", "/api/events", "/api/openapi.json",
@@ -125,6 +130,80 @@ async def test_logins_outlive_a_restart_and_end_with_a_new_password(tmp_path: Pa
         assert await peer.status("GET", "/api/health", headers=headers) == 401
         assert await peer.log_in() == 401
         assert await peer.log_in("another horse") == 204
+
+
+async def test_a_password_set_by_the_command_voids_the_old_one_at_once(
+    peer: NetworkPeer, tls_hub: tuple[Hub, str], tmp_path: Path
+) -> None:
+    """The command changes the database of a hub that runs, and has already seen the old one to be right."""
+    assert await peer.status("GET", "/api/health", headers=basic(PASSWORD)) == 200
+    store = await Store.open(tmp_path / "store")
+    await Access.of(store).owner.set("another horse")
+    await store.close()
+    assert await peer.status("GET", "/api/health", headers=basic(PASSWORD)) == 401
+    assert await peer.status("GET", "/api/health", headers=basic("another horse")) == 200
+
+
+async def test_a_new_password_ends_what_is_open_at_once(
+    tls_hub: tuple[Hub, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, address = tls_hub
+    await set_password(address)
+    monkeypatch.setattr(sessions, "SWEEP_S", 3600.0)
+    async with network_peer(hub) as peer:
+        await peer.log_in()
+        async with peer.ask("GET", "/api/events") as stream:
+            await stream.content.readline()
+            assert await set_password(address, "another horse") == 204
+            async with asyncio.timeout(10):
+                with pytest.raises(aiohttp.ClientError):
+                    while await stream.content.readany():
+                        pass
+                    raise aiohttp.ClientError("the stream ended")
+
+
+async def test_a_new_password_ends_the_trust_in_who_knew_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was right has a limit of their own: a guesser who knew the old password must not keep it."""
+    monkeypatch.setattr("minerva_hub.auth.access.PASSWORDS", (Limit(8, 30.0), Limit(2, 3600.0)))
+    store = await Store.open(tmp_path)
+    owner = Access.of(store).owner
+    await owner.set(PASSWORD)
+    await owner.prove(PASSWORD, "192.0.2.1")
+    for source in ("192.0.2.2", "192.0.2.3"):
+        with pytest.raises(WrongPasswordError):
+            await owner.prove("a guess", source)
+    await owner.prove(PASSWORD, "192.0.2.1")
+    await owner.set("another horse")
+    with pytest.raises(TooManyAttemptsError):
+        await owner.prove(PASSWORD, "192.0.2.1")
+    await store.close()
+
+
+@pytest.mark.parametrize("body", [b"abcd", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03garbage"])
+async def test_a_body_that_is_not_as_encoded_as_it_says_is_one_line(
+    peer: NetworkPeer, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    status, code = await peer.code("POST", "/api/owner/login", data=body, headers=headers)
+    assert (status, code) == (400, "json")
+    assert "Traceback" not in caplog.text
+    deep = b'{"password":' + b"[" * 2000
+    assert (
+        await peer.code("POST", "/api/owner/login", data=deep, headers={"Content-Type": "application/json"})
+    )[0] == 400
+
+
+async def test_whose_releases_are_trusted_is_settled_on_the_hubs_machine(
+    peer: NetworkPeer, tls_hub: tuple[Hub, str]
+) -> None:
+    """The owner's password alone does not decide whose code runs in the house."""
+    await peer.log_in()
+    for replace in (False, True):
+        body = {"text": keyset(OWNER).decode(), "replace": replace}
+        assert await peer.code("PUT", "/api/keyset", json=body) == (403, "local_only")
+    assert await tls_hub[0].store.updates.key_set() is None
 
 
 async def test_logins_expire(peer: NetworkPeer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,29 @@ async def test_a_rotation_comes_with_a_release_that_is_kept(releases: Releases) 
     assert await refusal(releases, *signed(content(version="0.3.0"))) == "unknown_key"
 
 
+async def test_a_release_and_its_rotation_are_kept_together_or_not_at_all(
+    releases: Releases, store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = made.keyset_text(2, 1, made.CLEO)
+    text = made.compact(json.loads(content()) | {"keys": [made.CLEO.id]})
+    parts = signed(text, made.CLEO, rotations=(made.rotation(two, made.ANNA, made.CLEO),))
+    with monkeypatch.context() as broken:
+        broken.setattr("minerva_hub.store.releases.set_key_set", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await releases.receive(*parts, pieces(), who="x")
+    before = await releases.trusted()
+    assert before is not None and before.version == 1 and await store.updates.releases() == []
+    await releases.receive(*parts, pieces(), who="x")  # and so it can be published again
+    now = await releases.trusted()
+    assert now is not None and now.version == 2
+
+
+def test_the_folder_of_releases_is_its_owners_alone(shelf: Shelf) -> None:
+    folder = shelf.path("", "")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert shelf.incoming().stat().st_mode & 0o777 == 0o700
+
+
 async def test_an_upload_that_breaks_off_leaves_nothing(releases: Releases, shelf: Shelf) -> None:
     async def breaking() -> AsyncIterator[bytes]:
         yield BUNDLE[:200]

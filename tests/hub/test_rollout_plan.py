@@ -90,11 +90,14 @@ def rollout(present: int, *counts: dict[ActionState, int], success: int = 75, er
         ([{"offered": 4}, {"planned": 9}], "wait"),
         ([{"success": 2, "running": 2}, {"planned": 9}], "wait"),
         ([{"success": 3, "running": 1}, {"planned": 9}], "next"),  # 75 %: the fourth may be away for weeks
-        ([{"success": 3, "failure": 1}, {"planned": 9}], "stop"),
+        ([{"success": 3, "failure": 1}, {"planned": 9}], "failed"),
         ([{"success": 9, "failure": 1}, {"planned": 9}], "next"),
         ([{"failure": 1, "running": 9}, {"planned": 9}], "wait"),
-        ([{"success": 8, "failure": 2}, {"planned": 9}], "stop"),
-        ([{"canceled": 4}, {"planned": 9}], "next"),  # a newer rollout took them all
+        ([{"success": 8, "failure": 2}, {"planned": 9}], "failed"),
+        ([{"canceled": 4}, {"planned": 9}], "unproven"),  # removed, or a newer rollout took them all
+        ([{"canceling": 4}, {"planned": 9}], "wait"),
+        ([{"success": 3, "canceling": 2}, {"planned": 9}], "wait"),
+        ([{"success": 3, "failure": 1, "canceled": 9}, {"planned": 9}], "failed"),
         ([{"canceled": 3, "running": 1}, {"planned": 9}], "wait"),
         ([{"success": 1, "canceled": 3}, {"planned": 9}], "next"),
     ],
@@ -103,18 +106,55 @@ def test_the_first_of_two_stages(counts: list[dict[ActionState, int]], expected:
     assert decide(rollout(0, *counts)) == expected
 
 
+@pytest.mark.parametrize(
+    ("counts", "success", "error", "expected"),
+    [
+        ({"success": 5, "failure": 1}, 90, 20, "short"),
+        ({"success": 5, "failure": 1, "running": 1}, 90, 20, "wait"),
+        ({"success": 2, "failure": 1}, 75, 50, "short"),
+    ],
+)
+def test_a_stage_that_can_never_succeed_ends_the_rollout(
+    counts: dict[ActionState, int], success: int, error: int, expected: str
+) -> None:
+    assert decide(rollout(0, counts, {"planned": 9}, success=success, error=error)) == expected
+
+
+def test_a_later_stage_that_was_taken_away_is_passed_over_once_the_release_is_proven() -> None:
+    assert decide(rollout(1, {"success": 2}, {"canceled": 4}, {"planned": 9})) == "next"
+    assert decide(rollout(1, {"canceled": 2}, {"canceled": 4}, {"planned": 9})) == "unproven"
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["success", "failure", "canceled"]), st.integers(0, 5)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(1, 100),
+    st.integers(1, 100),
+)
+def test_no_rollout_waits_for_nobody_and_none_goes_on_unproven(
+    counts: list[dict[ActionState, int]], success: int, error: int
+) -> None:
+    found = decide(rollout(0, *counts, success=success, error=error))
+    assert found != "wait"
+    if found == "next":
+        assert any(stage.get("success") for stage in counts)
+
+
 def test_the_last_stage() -> None:
     assert decide(rollout(1, {"success": 4}, {"offered": 1, "success": 8})) == "wait"
     assert decide(rollout(1, {"success": 4}, {"failure": 1, "success": 8})) == "finish"
     assert decide(rollout(1, {"success": 3, "running": 1}, {"success": 9})) == "wait"
-    assert decide(rollout(1, {"success": 3, "failure": 1}, {"success": 8, "running": 1})) == "stop"
+    assert decide(rollout(1, {"success": 3, "failure": 1}, {"success": 8, "running": 1})) == "failed"
 
 
 def test_a_single_device() -> None:
     assert sizes(["only"], Plan()) == [1]
     assert decide(rollout(0, {"offered": 1})) == "wait"
     assert decide(rollout(0, {"success": 1})) == "finish"
-    assert decide(rollout(0, {"failure": 1})) == "stop"
+    assert decide(rollout(0, {"failure": 1})) == "failed"
 
 
 def test_who_is_left_out() -> None:

@@ -15,6 +15,7 @@ from minerva_hub.errors import ConflictError, UnknownItemError, UserError
 from minerva_hub.events import DeviceChanged, RolloutChanged
 from minerva_hub.fleet import Device
 from minerva_hub.rollouts import Plan, Rollouts, Target
+from minerva_hub.rollouts import plan as planning
 
 HOUSE = tuple(f"d{n}" for n in range(10))
 
@@ -328,6 +329,38 @@ async def test_a_device_that_is_removed_holds_up_nothing(server: UpdateServer) -
     assert (await server.store.updates.groups())[0].devices == (there,)
     await server.update(there)
     assert (await server.rollout(rollout.id)).stage == 1
+
+
+async def test_a_rollout_whose_canaries_are_all_removed_goes_no_further(server: UpdateServer) -> None:
+    rollout = await server.start(await server.add_release(), canary_count=1)
+    (canary,) = await of_stage(server, rollout.id, 0)
+    await server.take(canary)
+    await server.store.remove_device(canary)
+    await server.store.updates.advance(planning.decide)
+    now = await server.rollout(rollout.id)
+    assert (now.state, now.stage) == ("stopped", 0) and "no device is left" in now.reason
+    assert set((await server.states(rollout.id)).values()) == {"canceled"}
+
+
+async def test_a_rollout_whose_canaries_a_newer_one_took_goes_no_further(server: UpdateServer) -> None:
+    old = await server.start(await server.add_release("0.2.0"), canary_count=1)
+    (canary,) = await of_stage(server, old.id, 0)
+    await server.start(await server.add_release("0.3.0"), [canary])
+    now = await server.rollout(old.id)
+    assert (now.state, now.stage) == ("stopped", 0)
+    assert set((await server.states(old.id)).values()) == {"canceled"}
+
+
+async def test_a_stage_that_falls_short_with_nobody_left_stops_the_rollout(server: UpdateServer) -> None:
+    rollout = await server.start(
+        await server.add_release(), canary_count=3, success_percent=90, error_percent=50
+    )
+    canaries = await of_stage(server, rollout.id, 0)
+    await server.update(canaries[0], "failure")
+    for id_ in canaries[1:]:
+        await server.update(id_)
+    now = await server.rollout(rollout.id)
+    assert (now.state, now.stage) == ("stopped", 0) and "too few devices" in now.reason
 
 
 async def test_a_release_in_use_is_not_removed(server: UpdateServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -87,6 +88,48 @@ async def test_connections_that_are_through_do_not_count(hub: Hub, monkeypatch: 
     assert hub.tls_drops == {}
     for _, writer in opened:
         writer.close()
+
+
+def open_connections(hub: Hub) -> int:
+    """Of this process to the hub's network port, as the system sees them."""
+    number = f":{port(hub):04X}"
+    lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(number) and line.split()[3] == "01" for line in lines)
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="Linux's list of connections")
+async def test_connections_that_stand_are_bounded_too(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.create_default_context(cadata=hub.identity.ca_pem)
+
+    async def open_one() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        name = hub.identity.server_name
+        return await asyncio.open_connection("127.0.0.1", port(hub), ssl=context, server_hostname=name)
+
+    for bound in ("MAX_OPEN_OF_ADDRESS", "MAX_OPEN"):
+        with monkeypatch.context() as patch:
+            patch.setattr(listen, bound, 3)
+            hub.tls_drops.clear()
+            held = [await open_one() for _ in range(3)]
+            reader, writer = await silent(hub)
+            assert await closed(reader) and hub.tls_drops == {"tls_crowded": 1}
+            for one in (writer, *(writer for _, writer in held)):
+                one.close()
+            await until(lambda: not open_connections(hub))
+            async with network_peer(hub) as peer:  # and then there is room again
+                assert await peer.status("GET", "/login") == 200
+            await until(lambda: not open_connections(hub))
+
+
+def test_the_limit_of_open_files_is_raised_and_never_lowered() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        listen.allow_files(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+        listen.allow_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_a_hub_without_tls_listens_on_loopback_only(tmp_path: Path) -> None:

@@ -182,6 +182,28 @@ async def test_bodies_that_are_no_form(hub: TestHub, monkeypatch: pytest.MonkeyP
     assert (await get(hub, "/api/releases"))["items"] == []
 
 
+PART = b'--x\r\nContent-Disposition: form-data; name="manifest.json"\r\n'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PART + b"bad header\r\n\r\n{}\r\n--x--\r\n",
+        PART + b"X: " + b"y" * 100_000 + b"\r\n\r\n{}\r\n--x--\r\n",
+        PART + b"".join(b"X-%d: y\r\n" % n for n in range(5000)) + b"\r\n{}\r\n--x--\r\n",
+        PART + b"Content-Encoding: gzip\r\n\r\nabcd\r\n--x--\r\n",
+        PART + b"Content-Transfer-Encoding: base64\r\n\r\n%%%\r\n--x--\r\n",
+        b'--x\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + b"z" * 100 + b"\r\n--x--\r\n",
+    ],
+)
+async def test_parts_that_are_malformed(hub: TestHub, body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    await trust(hub)
+    status, problem = await send(hub, body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert (status, problem["code"]) in ((400, "multipart"), (422, "bad_manifest")), problem
+    assert "Traceback" not in caplog.text
+    assert (await get(hub, "/api/releases"))["items"] == []
+
+
 async def test_another_sites_form_uploads_nothing(hub: TestHub) -> None:
     await trust(hub)
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):

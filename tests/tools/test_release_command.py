@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -130,7 +131,13 @@ def test_a_private_key_is_encrypted_its_owners_alone_and_never_written_over(tmp_
     path = tmp_path / "anna.pem"
     keys.generate(path, PASSPHRASE)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert path.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    said = path.read_text().splitlines()
+    assert said[0] == "-----BEGIN OPENSSH PRIVATE KEY-----"
+    # openssh-key-v1: the cipher, then how the passphrase becomes a key, with 16 bytes of salt and the rounds.
+    inside = base64.b64decode("".join(said[1:-1]))
+    assert inside[:39] == b"openssh-key-v1\0\0\0\0\x0aaes256-ctr\0\0\0\x06bcrypt"
+    assert inside[39:47] == b"\0\0\0\x18\0\0\0\x10"
+    assert int.from_bytes(inside[63:67]) == keys.KDF_ROUNDS >= 64
     before = path.read_bytes()
     for taken in (path, tmp_path / "anna.pub"):
         with pytest.raises(UserError, match="exists already"):

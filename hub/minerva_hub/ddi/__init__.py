@@ -42,6 +42,7 @@ def setup(
     router.add_get(f"{ROOT}/cancelAction/{{action}}", told(has.cancel))
     router.add_post(f"{ROOT}/cancelAction/{{action}}/feedback", told(has.cancel_feedback))
     router.add_put(f"{ROOT}/configData", told(has.configure))
+    router.add_get(files, told(has.artifacts))
     router.add_get(f"{files}/{{filename}}.MD5SUM", told(has.md5sum))
     router.add_get(f"{files}/{{filename}}", told(has.artifact))
     return access

@@ -135,6 +135,15 @@ class Resources:
         await self._updates.set_attributes(device.id, kept)
         return web.Response()
 
+    async def artifacts(self, request: web.Request) -> web.Response:
+        """GET softwaremodules/{module}/artifacts: the files of a release that the device is offered."""
+        device = await self._access.check(request)
+        module = _number(request, "module")
+        release = await self._updates.fetchable(device.id, module)
+        if release is None:
+            raise _nothing(f"there is no module {module} for {device.id}")
+        return web.Response(body=msgspec.json.encode(_files(request, release)), content_type=HAL)
+
     async def artifact(self, request: web.Request) -> web.StreamResponse:
         """GET or HEAD softwaremodules/{module}/artifacts/{filename}, whole or a range."""
         release, filename = await self._file(request)
@@ -159,15 +168,19 @@ class Resources:
 
 
 def _root(request: web.Request) -> str:
-    """The address of the device's resources, as the device sees the hub."""
-    return f"{request.url.origin()}{ROOT.format(device=request.match_info['device'])}"
+    """The address of the device's resources, as the device sees the hub. DdiError: it names no host."""
+    try:
+        origin = request.url.origin()
+    except ValueError:
+        raise DdiError(400, "body", f"the Host header {request.host[:100]!r} names no host") from None
+    return f"{origin}{ROOT.format(device=request.match_info['device'])}"
 
 
 def _link(root: str, resource: str, action: int | None) -> Link | None:
     return None if action is None else Link(f"{root}/{resource}/{action}")
 
 
-def _deployment(request: web.Request, action: int, release: Release) -> web.Response:
+def _files(request: web.Request, release: Release) -> tuple[messages.DdiArtifact, ...]:
     secure = request.scheme == "https"
     files = []
     for one in release.artifacts:
@@ -180,11 +193,15 @@ def _deployment(request: web.Request, action: int, release: Release) -> web.Resp
                 links=messages.ArtifactLinks(download=at, download_http=None if secure else at),
             )
         )
+    return tuple(files)
+
+
+def _deployment(request: web.Request, action: int, release: Release) -> web.Response:
     chunk = messages.Chunk(
         part=_PARTS.get(release.kind, release.kind),
         version=release.version,
         name=release.name,
-        artifacts=tuple(files),
+        artifacts=_files(request, release),
     )
     return _json(messages.DeploymentBase(id=str(action), deployment=messages.Deployment(chunks=(chunk,))))
 
@@ -213,9 +230,13 @@ async def _body(request: web.Request, kind: type[T]) -> T:
                 raw += chunk
                 if len(raw) > messages.MAX_BODY:
                     raise DdiError(413, "too_long", f"the body exceeds {messages.MAX_BODY} bytes")
+    except web.RequestPayloadError as error:
+        raise DdiError(400, "body", f"the body cannot be read: {str(error)[:200]}") from None
     except TimeoutError:
         raise DdiError(408, "body", f"the body was not complete within {BODY_S:g} s") from None
     try:
         return msgspec.json.decode(bytes(raw), type=kind)
+    except RecursionError:
+        raise DdiError(400, "body", "the body is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise DdiError(400, "body", f"body {bytes(raw[:120])!r}: {error}") from None

@@ -3,9 +3,10 @@
 The rules are the device's own code (minerva.manifest, minerva.keyset). The hub has public keys only.
 """
 
-from minerva_hub.releases.bundle import BUNDLE, MANIFEST, SIGNATURE, Bundle
+from minerva_hub.releases.bundle import Bundle
 from minerva_hub.releases.checks import ReleaseRefusedError, refusing, verify
 from minerva_hub.releases.receiving import MAX_UPLOADS, Releases, Shelf
+from minerva_hub.store.releases import BUNDLE, MANIFEST, SIGNATURE
 
 __all__ = [
     "BUNDLE",

@@ -7,16 +7,13 @@ import hashlib
 import os
 from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from minerva import manifest as manifests
 
 from minerva_hub.events import Artifact
 from minerva_hub.releases.checks import ReleaseRefusedError
-
-MANIFEST: Final = "manifest.json"
-SIGNATURE: Final = "manifest.sig"
-BUNDLE: Final = "files.bin"
+from minerva_hub.store.releases import BUNDLE, MANIFEST, SIGNATURE
 
 
 class Bundle:

@@ -137,10 +137,8 @@ class Releases:
             new = _record(found, digest, signatures, artifacts, at_ms=int(self._clock() * 1000))
             async with self._settling:
                 await self._check_new(found, digest)
-                kept = await self._keep(folder, new)
-                if now.version > before.version:
-                    await self._updates.set_key_set(now.version, now.data.decode())
-                return kept
+                rotated = (now.version, now.data.decode()) if now.version > before.version else None
+                return await self._keep(folder, new, rotated)
         except BaseException:
             await asyncio.shield(asyncio.to_thread(self._shelf.drop, folder))
             raise
@@ -160,12 +158,12 @@ class Releases:
                     f"release {one.id}; give this one another version"
                 )
 
-    async def _keep(self, folder: Path, new: NewRelease) -> Release:
+    async def _keep(self, folder: Path, new: NewRelease, rotated: tuple[int, str] | None) -> Release:
         """The files first, so that no row is without them; what a crash left between the two goes."""
         await asyncio.to_thread(self._shelf.remove, new.digest)
         await asyncio.to_thread(self._shelf.keep, folder, new.digest)
         await asyncio.to_thread(sync_folder, folder.parent)
-        return await self._updates.add_release(new)
+        return await self._updates.add_release(new, rotated)
 
     async def _note(self, refused: ReleaseRefusedError, manifest: bytes, who: str) -> None:
         try:

@@ -91,23 +91,28 @@ def stages(
 
 
 def decide(rollout: Rollout) -> Verdict:
-    """Whether a rollout waits, opens its next stage, stops for its errors, or is finished.
+    """Whether a rollout waits, opens its next stage, stops and why, or is finished.
 
-    Devices that were canceled count neither way. Errors count in every stage that was opened, also in those
-    before the present one.
+    A device whose update was canceled counts neither way; one that is asked to give it up may still come to
+    the end of it. Errors count in every stage that was opened, also in those before the present one. The next
+    stage needs devices that run the release: one whose devices were all taken away has shown nothing.
     """
     last = max((stage.stage for stage in rollout.stages), default=0)
     for stage in rollout.stages:
         failed, total = stage.devices.get("failure", 0), _counting(stage.devices)
         if failed and failed * 100 >= rollout.error_percent * total:
-            return "stop"
+            return "failed"
     present = next((stage.devices for stage in rollout.stages if stage.stage == rollout.stage), {})
     if rollout.stage < last:
-        done = present.get("success", 0) * 100 >= rollout.success_percent * _counting(present)
-        return "next" if done else "wait"
+        if not _counting(present):
+            proven = any(stage.devices.get("success") for stage in rollout.stages)
+            return "next" if proven else "unproven"
+        if present.get("success", 0) * 100 >= rollout.success_percent * _counting(present):
+            return "next"
+        return "wait" if any(present.get(state) for state in OPEN) else "short"
     waits = any(stage.devices.get(state) for stage in rollout.stages for state in OPEN)
     return "wait" if waits else "finish"
 
 
 def _counting(devices: Mapping[ActionState, int]) -> int:
-    return sum(count for state, count in devices.items() if state not in ("canceled", "canceling"))
+    return sum(count for state, count in devices.items() if state != "canceled")

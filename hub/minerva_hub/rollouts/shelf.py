@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-MANIFEST, SIGNATURE, BUNDLE = "manifest.json", "manifest.sig", "files.bin"
+from minerva_hub.store.releases import BUNDLE, MANIFEST, SIGNATURE
+
 FILES = (MANIFEST, SIGNATURE, BUNDLE)
 FOLDER = "releases"  # beside the database
 _INCOMING = "incoming-"

@@ -19,7 +19,13 @@ from minerva_hub.store.rows import Query
 MAX_ROLLOUTS = 200  # rollouts that ended; older ones go with their history
 SUPERSEDED = "a newer rollout took its place"
 
-Verdict = Literal["wait", "next", "stop", "finish"]
+# `failed`, `unproven` and `short` stop the rollout, each with its reason.
+Verdict = Literal["wait", "next", "failed", "unproven", "short", "finish"]
+STOPS: dict[Verdict, str] = {
+    "failed": "too many devices failed",
+    "unproven": "no device is left that could show that the release works",
+    "short": "too few devices of a stage run the release, and none of it is left to try",
+}
 Decide = Callable[[Rollout], Verdict]
 
 _ROLLOUT = """SELECT rollouts.id, release_id, json_extract(record, '$.version'), target, state, reason,
@@ -111,8 +117,8 @@ def advance(conn: sqlite3.Connection, decide: Decide, now_ms: int) -> list[int]:
             verdict = decide(rollout)
             if verdict == "next" and state == "running":
                 _open_stage(conn, rollout.id, rollout.stage + 1, now_ms)
-            elif verdict == "stop":
-                stop(conn, rollout.id, "too many devices failed", now_ms)
+            elif verdict in STOPS:
+                stop(conn, rollout.id, STOPS[verdict], now_ms)
             elif verdict == "finish":
                 set_state(conn, rollout.id, "finished", "", now_ms)
             else:

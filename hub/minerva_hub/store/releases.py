@@ -10,6 +10,9 @@ import msgspec
 from minerva_hub.errors import ConflictError, UnknownItemError
 from minerva_hub.events import Group, NewRelease, RefusedRelease, Release
 
+# The artifacts that every release is, in the order in which they are uploaded.
+MANIFEST, SIGNATURE, BUNDLE = "manifest.json", "manifest.sig", "files.bin"
+
 MAX_REFUSED = 50  # the newest are shown; a hostile or broken uploader fills no disk
 MAX_GROUPS = 200
 MAX_MEMBERS = 5000  # of one group: above what a hub links

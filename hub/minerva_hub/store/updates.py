@@ -34,9 +34,20 @@ class Updates:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def add_release(self, new: NewRelease) -> Release:
-        """Store a verified release; ConflictError when its manifest is here already."""
-        return await self._db.write(lambda conn: releases.add_release(conn, new))
+    async def add_release(self, new: NewRelease, rotated: tuple[int, str] | None = None) -> Release:
+        """Store a verified release, and the key set (version, text) that its rotation leads to, or neither.
+
+        ConflictError when its manifest is here already, or another key set came meanwhile.
+        """
+        at_ms = now_ms()
+
+        def add(conn: sqlite3.Connection) -> Release:
+            made = releases.add_release(conn, new)
+            if rotated is not None:
+                releases.set_key_set(conn, *rotated, at_ms, replace=False)
+            return made
+
+        return await self._db.write(add)
 
     async def releases(self) -> list[Release]:
         """All releases, newest first."""

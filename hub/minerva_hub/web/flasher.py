@@ -86,10 +86,14 @@ def _whole(path: Path, size: int, sha256: str) -> bytes:
 
 
 async def _offered(request: web.Request) -> list[Release]:
+    """Images whose signers still make up the threshold of the keys that are trusted now."""
+    updates = request.app[FACES].updates
+    trusted = await updates.releases.trusted()
     return [
         one
         for one in await request.app[FACES].store.updates.releases()
         if one.kind == "image" and one.abi.endswith(FULL) and one.abi.removesuffix(FULL) in FAMILIES
+        if trusted is not None and len(set(one.signers) & set(trusted.keys)) >= trusted.threshold
     ]
 
 

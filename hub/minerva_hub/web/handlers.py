@@ -21,12 +21,13 @@ Body = TypeVar("Body")
 
 @dataclass(frozen=True)
 class Call(Generic[Path, Query, Body]):
-    """One request, parsed."""
+    """One request, parsed; `local`: it comes from the hub's own machine."""
 
     faces: Faces
     path: Path
     query: Query
     body: Body
+    local: bool = False
 
 
 Plain = Call[params.Nothing, params.Nothing, None]

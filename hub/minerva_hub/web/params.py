@@ -204,10 +204,14 @@ async def parse_body(request: web.Request, kind: type[P]) -> P:
                     )
     except TimeoutError:
         raise ApiError(408, "body_time", f"the body was not complete within {BODY_S:g} s") from None
+    except web.RequestPayloadError as error:
+        raise ApiError(400, "body", f"the body cannot be read: {str(error)[:200]}") from None
     try:
         return msgspec.json.decode(bytes(raw) or b"{}", type=kind)
     except msgspec.ValidationError as error:
         raise ApiError(400, "body", f"body {bytes(raw[:120])!r}: {_because(str(error), kind)}") from None
+    except RecursionError:
+        raise ApiError(400, "json", "the body is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise ApiError(400, "json", f"body {bytes(raw[:120])!r} is not JSON: {error}") from None
 

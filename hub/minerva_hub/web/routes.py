@@ -10,7 +10,9 @@ import msgspec
 from aiohttp import web
 
 from minerva_hub import events
+from minerva_hub.auth import is_local
 from minerva_hub.exports import Export
+from minerva_hub.releases import BUNDLE, MANIFEST, SIGNATURE
 from minerva_hub.web import handlers, login, params, updates, uploads
 from minerva_hub.web import update_params as shapes
 from minerva_hub.web.faces import FACES
@@ -98,12 +100,14 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", "/api/releases", updates.releases, shapes.ReleaseList),
     Route(
         "POST", "/api/releases", "upload_release", uploads.upload.__doc__ or "", events.Release,
-        (408, 409, 413, 415, 422), raw=uploads.upload, form=("manifest.json", "manifest.sig", "files.bin"),
+        (408, 409, 413, 415, 422), raw=uploads.upload, form=(MANIFEST, SIGNATURE, BUNDLE),
     ),
     _route("GET", "/api/releases/refused", updates.refused_releases, shapes.RefusedList),
     _route("DELETE", "/api/releases/{id}", updates.delete_release, None, 404, 409, **_ITEM),
     _route("GET", "/api/keyset", updates.keyset, shapes.KeysState),
-    _route("PUT", "/api/keyset", updates.set_keyset, shapes.KeysState, 409, 422, body_type=shapes.KeysBody),
+    _route(
+        "PUT", "/api/keyset", updates.set_keyset, shapes.KeysState, 403, 409, 422, body_type=shapes.KeysBody
+    ),
     _route("GET", "/api/groups", updates.groups, shapes.GroupList),
     _route(
         "PUT", "/api/groups/{name}", updates.set_group, events.Group, 404, 409,
@@ -144,6 +148,7 @@ def endpoint(route: Route) -> Handler:
             params.parse_path(request, route.path_type),
             params.parse_query(request, route.query_type),
             await params.parse_body(request, route.body_type) if route.body_type else None,
+            local=is_local(request),
         )
         answer = await handler(call)
         if answer is None:

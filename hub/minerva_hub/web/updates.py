@@ -37,7 +37,12 @@ async def keyset(call: Plain) -> shapes.KeysState:
 
 
 async def set_keyset(call: Call[params.Nothing, params.Nothing, shapes.KeysBody]) -> shapes.KeysState:
-    """Trust the owner's first key set; later ones come with releases, or with `replace`."""
+    """Trust the owner's first key set; later ones come with releases, or with `replace`.
+
+    On the hub's own machine only: whose code runs in the house is not a matter of a password.
+    """
+    if not call.local:
+        raise ApiError(403, "local_only", "whose releases are trusted is settled on the hub's own machine")
     kept = await call.faces.updates.releases.trust(call.body.text.encode(), replace=call.body.replace)
     call.faces.bus.publish(ReleasesChanged())
     return shapes.KeysState(trusted=kept)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from minerva import keyset, manifest
 
 from minerva_hub.auth import source
@@ -19,6 +20,15 @@ from minerva_hub.web.problems import ApiError
 FORM = "multipart/form-data"
 STALL_S = 20.0  # a sender that sends nothing for so long is gone
 PIECE = 1 << 16
+# What the reader raises for bad headers of a part, too many of them, bad encodings and charsets.
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AssertionError,
+    HttpProcessingError,
+    web.RequestPayloadError,
+)
 _BOUNDS = {MANIFEST: manifest.MAX_BYTES, SIGNATURE: keyset.MAX_SIGNATURES_BYTES}
 
 
@@ -49,7 +59,7 @@ async def _reading() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(STALL_S):
             yield
-    except (ValueError, AssertionError) as error:
+    except _MALFORMED as error:
         raise ApiError(400, "multipart", f"the body is not {FORM} as it should be: {error}") from None
     except TimeoutError:
         raise ApiError(408, "body_time", f"nothing of the body came for {STALL_S:g} s") from None

@@ -1,4 +1,4 @@
-"""Signing keys: Ed25519 in encrypted PEM files, which belong on a machine without a hub; and key sets."""
+"""Signing keys: Ed25519 in encrypted OpenSSH files, which belong on a machine without a hub; and key sets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from minerva_hub.errors import UserError
 from minerva_tools.release.texts import encoded
 
 MIN_PASSPHRASE: Final = 8  # characters: the file may be stolen and guessed at leisure
+KDF_ROUNDS: Final = 64  # of bcrypt, half a second for each guess; ssh-keygen takes 24
 MAX_FILE: Final = 16_384
 
 
@@ -33,8 +34,10 @@ def generate(path: Path, passphrase: str) -> Path:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(
         serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase.encode()),
+        serialization.PrivateFormat.OpenSSH,
+        serialization.PrivateFormat.OpenSSH.encryption_builder()
+        .kdf_rounds(KDF_ROUNDS)
+        .build(passphrase.encode()),
     )
     write_new(path, pem, 0o600)
     write_new(public_path, key.public_key().public_bytes_raw().hex().encode() + b"\n", 0o644)
@@ -70,7 +73,7 @@ def read(path: Path, most: int = MAX_FILE) -> bytes:
 def load(path: Path, passphrase: str) -> Ed25519PrivateKey:
     """The private key of a file; UserError: no such key in it, or another passphrase."""
     try:
-        key = serialization.load_pem_private_key(read(path), passphrase.encode())
+        key = serialization.load_ssh_private_key(read(path), passphrase.encode())
     except (ValueError, TypeError, UnsupportedAlgorithm) as problem:
         raise UserError(
             f"{path}: no Ed25519 key that this passphrase opens (minerva release keygen)"

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from minerva import keyset
 from minerva.manifest import MAX_BYTES
 from minerva_hub.errors import UserError
+from minerva_hub.releases import MANIFEST, SIGNATURE
 
 from minerva_tools.release import files as release_files
 from minerva_tools.release.checking import Device, check
@@ -27,7 +28,6 @@ from minerva_tools.usb.board import Board, BoardError
 from minerva_tools.virtual import device_folder
 from minerva_tools.virtual_flash import ROOT_FILES
 
-MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 SPARE: Final = 32_768  # bytes for the record, state.json and what the file system moves about
 BLOCK: Final = 4096  # of littlefs on the ESP32
 DEV_ALLOWED, DEV_FORBIDDEN = 1, 2
