@@ -25,7 +25,7 @@ from minerva.hw.mic import SETTLE_MS, Microphone
 from minerva.hw.watchdog import Watchdog, restart
 from minerva.hw.wifi import Wifi
 from minerva.outbox import Outbox
-from minerva.port import MICROPYTHON, print_exception, sleep_ms, ticks_diff, ticks_ms
+from minerva.port import MICROPYTHON, const, print_exception, sleep_ms, ticks_diff, ticks_ms
 from minerva.privacy import Privacy
 from minerva.probation import Probation
 from minerva.recorder import ALL, GATED, NONE, Recorder
@@ -38,13 +38,16 @@ MODES = ("mute", "events", "speech", "full")
 KINDS = ["ima_adpcm", "pcm_s16le"]
 POLICIES = {"speech": GATED, "full": ALL}  # any other mode sends no audio
 
-_CAPTURE_MS = 5  # a frame is 20 ms, the driver's buffer 256
-_LINK_MS = 10
-_TEND_MS = 50
-_FAILED_MS = 10000
-_MIC_SILENT_MS = 5000  # an I2S that delivers nothing for that long is started anew
-_JUDGE_MS = 1000
-_CAPTURE, _LINK, _TEND, _UPDATE = range(4)
+_CAPTURE_MS = const(5)  # a frame is 20 ms, the driver's buffer 256
+_LINK_MS = const(10)
+_TEND_MS = const(50)
+_FAILED_MS = const(10000)
+_MIC_SILENT_MS = const(5000)  # an I2S that delivers nothing for that long is started anew
+_JUDGE_MS = const(1000)
+_CAPTURE = const(0)
+_LINK = const(1)
+_TEND = const(2)
+_UPDATE = const(3)
 
 
 class App:

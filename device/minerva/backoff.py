@@ -1,11 +1,13 @@
 """How long to wait before the next try: longer each time, never quite regular, short after success. Pure."""
 
-FIRST_MS = 300  # a hub that restarts is found again within a stock ring's five seconds
+from minerva.port import const
+
+_FIRST_MS = const(300)  # a hub that restarts is found again within a stock ring's five seconds
 CAP_MS = 10000  # a LAN: a try costs next to nothing
 # A link that stood for so long was a good one; a welcome alone proves nothing.
 STEADY_MS = 30000
-_GROWTH_PERCENT = 160
-_JITTER_PERCENT = 20  # so that devices do not come back in step after a power cut
+_GROWTH_PERCENT = const(160)
+_JITTER_PERCENT = const(20)  # so that devices do not come back in step after a power cut
 
 
 class Backoff:
@@ -14,7 +16,7 @@ class Backoff:
     `random(n)` gives 0 <= r < n.
     """
 
-    def __init__(self, random, first_ms: int = FIRST_MS, cap_ms: int = CAP_MS):
+    def __init__(self, random, first_ms: int = _FIRST_MS, cap_ms: int = CAP_MS):
         self._random = random
         self._first_ms = first_ms
         self._cap_ms = cap_ms

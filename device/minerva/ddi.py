@@ -7,19 +7,20 @@ taken: a device speaks to no other server than the one in its settings, whatever
 import json
 
 from minerva.errors import UpdateError
+from minerva.port import const
 from minerva.strict_json import check_object
 
 MAX_POLL = 4096  # bytes; hawkBit's has some 600
 MAX_DEPLOYMENT = 8192  # hawkBit names each artifact's hashes and four links: about 900 bytes for each
 MAX_CANCEL = 1024
-MAX_OPENINGS = 600  # brackets; a parser without that bound runs out of a small heap
-MAX_PATH = 512
+_MAX_OPENINGS = const(600)  # brackets; a parser without that bound runs out of a small heap
+_MAX_PATH = const(512)
 MAX_ID = (1 << 63) - 1  # as hawkBit counts; of sizes too
 
-LEAST_SLEEP_S = 30
-MOST_SLEEP_S = 24 * 3600
+_LEAST_SLEEP_S = const(30)
+_MOST_SLEEP_S = const(24 * 3600)
 USUAL_SLEEP_S = 300  # where the server says nothing of it
-_JITTER_PERCENT = 10  # so that devices that were switched on together do not ask together
+_JITTER_PERCENT = const(10)  # so that devices that were switched on together do not ask together
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -37,8 +38,8 @@ def _object(data: "bytes | bytearray", what: str, limit: int) -> dict:
         raise UpdateError("too_long", "%s has %d bytes; at most %d are read" % (what, len(data), limit))
     text = bytes(data)
     openings = text.count(b"[") + text.count(b"{")
-    if openings > MAX_OPENINGS:
-        raise _bad("%s has %d brackets; the limit is %d" % (what, openings, MAX_OPENINGS))
+    if openings > _MAX_OPENINGS:
+        raise _bad("%s has %d brackets; the limit is %d" % (what, openings, _MAX_OPENINGS))
     try:
         check_object(text)
         return json.loads(text.decode())
@@ -63,7 +64,7 @@ def path_of(href, what: str) -> str:
             _, slash, rest = text[len(scheme) :].partition("/")
             text = slash + rest
     text = text.partition("#")[0]
-    if not text.startswith("/") or len(text) > MAX_PATH or any([not "!" <= c <= "~" for c in text]):
+    if not text.startswith("/") or len(text) > _MAX_PATH or any([not "!" <= c <= "~" for c in text]):
         raise _bad("the link to %s is %s" % (what, repr(href)[:80]))
     return text
 
@@ -93,12 +94,13 @@ def sleep_s(text) -> int:
     if len(parts) != 3 or not all([_is_number(p) for p in parts]):
         return USUAL_SLEEP_S
     hours, minutes, seconds = [int(p) for p in parts]
-    return max(LEAST_SLEEP_S, min(MOST_SLEEP_S, 3600 * hours + 60 * minutes + seconds))
+    return max(_LEAST_SLEEP_S, min(_MOST_SLEEP_S, 3600 * hours + 60 * minutes + seconds))
 
 
 def jittered_ms(seconds: int, random) -> int:
     """Milliseconds to sleep, up to a tenth more or less. `random(n)` gives 0 <= r < n."""
-    return max(LEAST_SLEEP_S * 1000, seconds * 10 * (100 - _JITTER_PERCENT + random(2 * _JITTER_PERCENT + 1)))
+    percent = 100 - _JITTER_PERCENT + random(2 * _JITTER_PERCENT + 1)
+    return max(_LEAST_SLEEP_S * 1000, seconds * 10 * percent)
 
 
 class Poll:

@@ -4,12 +4,12 @@ A MEMS microphone is quiet: an INMP441 gives speech at 60 dB SPL at -60 dBFS, 23
 bits it has are kept through the high-pass filter and the board's gain, and rounded to 16 only then.
 """
 
-from minerva.port import micropython, ptr8, ptr16
+from minerva.port import const, micropython, ptr8, ptr16
 
 # Level of a frame of digital silence: one LSB in one sample of 320. Below it there is nothing.
 SILENCE_CDB = -11536
 
-_DC_SHIFT = 6  # corner of the high-pass: 16000 / (2 pi 2^6) = 40 Hz, below any voice
+_DC_SHIFT = const(6)  # corner of the high-pass: 16000 / (2 pi 2^6) = 40 Hz, below any voice
 MIN_GAIN_DB = -12
 MAX_GAIN_DB = 48
 
@@ -35,9 +35,9 @@ def condition(raw: ptr16, count: int, pcm: ptr16, at: int, state: ptr16, factor:
         # The upper 24 bits; the slot's last byte is empty.
         x = ((int(raw[2 * i + 1]) ^ 0x8000) - 0x8000) << 8 | int(raw[2 * i]) >> 8
         if state[2] == 0:
-            dc = x << 6
+            dc = x << _DC_SHIFT
             state[2] = 1
-        y = x - (dc >> 6)
+        y = x - (dc >> _DC_SHIFT)
         dc += y
         if y > limit:
             y = limit

@@ -5,19 +5,20 @@ refused, so that every implementation of Minerva answers alike. Everything here 
 take constant time.
 """
 
+from minerva.port import const
 from minerva.sha512 import sha512
 
-PUBLIC_BYTES = 32
-SIGNATURE_BYTES = 64
+_PUBLIC_BYTES = const(32)
+_SIGNATURE_BYTES = const(64)
 
 _P = (1 << 255) - 19  # the field
 _L = (1 << 252) + 27742317777372353535851937790883648493  # the order of the base point
-_D = 37095705934669439343138083508754565189542113879843219016388785533085940283555  # -121665 / 121666
-_ROOT = 19681161376707505956807079304988542015446066515923890162744021073123829784752  # of -1
+_D = const(37095705934669439343138083508754565189542113879843219016388785533085940283555)  # -121665 / 121666
+_ROOT = const(19681161376707505956807079304988542015446066515923890162744021073123829784752)  # of -1
 _TOP = 1 << 255
 
 # The y of the points of order 1, 2, 4 and 8. RFC 8032 allows them as keys; such a key signs anything.
-_Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_Y8 = const(2707385501144840649318225287225658788936804267575313519463743609750303402022)
 _SMALL = (0, 1, _P - 1, _Y8, _P - _Y8)
 
 # Points are (x, y, z, t) with x/z, y/z on the curve and t = xy/z; in tables (y - x, y + x, 2z, 2dt).
@@ -108,7 +109,7 @@ def well_formed(public: bytes, signature: bytes) -> bool:
 
     Libraries differ in these rules; who verifies with one asks this too, and then answers as `verify` does.
     """
-    if len(public) != PUBLIC_BYTES or len(signature) != SIGNATURE_BYTES:
+    if len(public) != _PUBLIC_BYTES or len(signature) != _SIGNATURE_BYTES:
         return False
     return _is_point(public) and _is_point(signature[:32]) and int.from_bytes(signature[32:], "little") < _L
 

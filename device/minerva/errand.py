@@ -10,13 +10,13 @@ from minerva import update
 from minerva.errors import LinkError, UpdateError
 from minerva.hw.fetch import Fetcher, Interrupted
 from minerva.memory import unload
-from minerva.port import sleep_ms
+from minerva.port import const, sleep_ms
 
 if False:  # for the type checker
     from minerva.slots import Slots
 
-_SHORT_MS = 5000  # for a shorter wait the connection is kept, and the link stays closed
-_NAP_MS = 500
+_SHORT_MS = const(5000)  # for a shorter wait the connection is kept, and the link stays closed
+_NAP_MS = const(500)
 _ARCHITECTURES = (
     "",
     "x86",

@@ -7,10 +7,13 @@ twice; numbers as plain digits; strings without escapes. Nothing is built that i
 from binascii import hexlify, unhexlify
 
 from minerva.errors import UpdateError
+from minerva.port import const
 
 _SPACE = b" \t\r\n"
-_QUOTE, _BACKSLASH, _ZERO = 0x22, 0x5C, 0x30
-MAX_DIGITS = 16  # 2^53 has 16
+_QUOTE = const(0x22)
+_BACKSLASH = const(0x5C)
+_ZERO = const(0x30)
+_MAX_DIGITS = const(16)  # 2^53 has 16
 # What may be escaped in the one kind of string that may: a JSON text in a JSON text.
 _ESCAPES = ((b'\\"', b'"'), (b"\\n", b"\n"), (b"\\r", b"\r"), (b"\\t", b"\t"))
 
@@ -85,8 +88,8 @@ class Reader:
         start = at = self._at
         while at < len(data) and 0 <= data[at] - _ZERO <= 9:
             at += 1
-        if not 1 <= at - start <= MAX_DIGITS or (data[start] == _ZERO and at - start > 1):
-            raise self.fail("a whole number of at most %d digits is due" % MAX_DIGITS)
+        if not 1 <= at - start <= _MAX_DIGITS or (data[start] == _ZERO and at - start > 1):
+            raise self.fail("a whole number of at most %d digits is due" % _MAX_DIGITS)
         value = int(bytes(data[start:at]))
         if not low <= value <= high:
             raise self.fail("%d is not from %d to %d" % (value, low, high), code)

@@ -13,18 +13,18 @@ from array import array
 
 from minerva.port import const, micropython, ptr16
 
-SPEECH_CDB = const(600)  # a rise that counts as speech when it lasts
-SPEECH_FRAMES = const(3)  # 60 ms: longer than a click, shorter than a syllable
-HOLD_CDB = const(400)  # below opening, so that the ends of words do not flutter
+_SPEECH_CDB = const(600)  # a rise that counts as speech when it lasts
+_SPEECH_FRAMES = const(3)  # 60 ms: longer than a click, shorter than a syllable
+_HOLD_CDB = const(400)  # below opening, so that the ends of words do not flutter
 TRANSIENT_CDB = const(1200)
 TRANSIENT_FRAMES = const(100)  # 2 s
 HANGOVER_FRAMES = const(50)  # 1 s: longer than the hub's own hangover, which then sees the silence
 # From the smoothed minimum to the loudest frame of a noise; a transient or speech spans more.
-STEADY_CDB = const(600)
-STEADY_BLOCKS = const(3)
+_STEADY_CDB = const(600)
+_STEADY_BLOCKS = const(3)
 
-BLOCK_FRAMES = const(50)  # 1 s
-BLOCKS = const(10)
+_BLOCK_FRAMES = const(50)  # 1 s
+_BLOCKS = const(10)
 # Two LSB of 16 bits. No microphone's own noise is quieter; digital silence must not make a floor.
 LOWEST_FLOOR_CDB = const(-8400)
 _UNKNOWN = const(32767)
@@ -34,7 +34,7 @@ _SMOOTH = const(0)  # the level, smoothed over some 80 ms
 _LOW = const(1)  # the quietest smoothed level of this block, and the loudest frame
 _HIGH = const(2)
 _FLOOR = const(3)
-_RISE = const(4)  # frames that rose, less those that did not, up to SPEECH_FRAMES
+_RISE = const(4)  # frames that rose, less those that did not, up to _SPEECH_FRAMES
 _HOLD = const(5)  # frames left of speech's hangover
 _LOUD = const(6)  # frames left of a transient
 _FRAMES = const(7)  # of this block
@@ -74,16 +74,16 @@ def _follow(state: ptr16, level: int, was_open: int) -> int:
         loud -= 1
     state[_LOUD] = loud
     rise = int(state[_RISE])
-    if over >= SPEECH_CDB:
-        if rise < SPEECH_FRAMES:
+    if over >= _SPEECH_CDB:
+        if rise < _SPEECH_FRAMES:
             rise += 1
     elif rise > 0:
         rise -= 1
     state[_RISE] = rise
     hold = int(state[_HOLD])
-    if rise == SPEECH_FRAMES:
+    if rise == _SPEECH_FRAMES:
         hold = HANGOVER_FRAMES
-    elif was_open and over >= HOLD_CDB:
+    elif was_open and over >= _HOLD_CDB:
         hold = HANGOVER_FRAMES
     elif hold > 0:
         hold -= 1
@@ -95,7 +95,7 @@ def _follow(state: ptr16, level: int, was_open: int) -> int:
     if hold > 0:
         said |= _IS_OPEN
     frames = int(state[_FRAMES]) + 1
-    if frames == BLOCK_FRAMES:
+    if frames == _BLOCK_FRAMES:
         frames = 0
         said |= _IS_BLOCK
     state[_FRAMES] = frames
@@ -109,8 +109,8 @@ class Gate:
         self.open = False
         self.transient = False
         self._state = array("h", [0] * _WORDS)
-        self._minima = array("h", [_UNKNOWN] * BLOCKS)
-        self._maxima = array("h", [_UNKNOWN] * BLOCKS)
+        self._minima = array("h", [_UNKNOWN] * _BLOCKS)
+        self._maxima = array("h", [_UNKNOWN] * _BLOCKS)
         self._block = 0
         self.reset()
 
@@ -127,7 +127,7 @@ class Gate:
             self._state[i] = 0
         self._state[_FLOOR] = LOWEST_FLOOR_CDB
         self._state[_SMOOTH] = _UNKNOWN
-        for i in range(BLOCKS):
+        for i in range(_BLOCKS):
             self._minima[i] = _UNKNOWN
             self._maxima[i] = _UNKNOWN
         self._block = 0
@@ -154,26 +154,26 @@ class Gate:
         high = -_UNKNOWN
         steady = True
         at = self._block
-        for _ in range(STEADY_BLOCKS):
+        for _ in range(_STEADY_BLOCKS):
             if self._minima[at] == _UNKNOWN:
                 steady = False
             if self._minima[at] < low:
                 low = self._minima[at]
             if self._maxima[at] > high:
                 high = self._maxima[at]
-            at = at - 1 if at else BLOCKS - 1
-        if steady and high - low <= STEADY_CDB:
+            at = at - 1 if at else _BLOCKS - 1
+        if steady and high - low <= _STEADY_CDB:
             # What was before is history: a later quiet lowers the floor again at once.
-            for i in range(BLOCKS):
+            for i in range(_BLOCKS):
                 self._minima[i] = low
             # The noise was not speech, and its onset has been heard.
             state[_HOLD] = state[_LOUD] = state[_RISE] = 0
             self.open = False
             self.transient = False
         else:
-            for i in range(BLOCKS):
+            for i in range(_BLOCKS):
                 if self._minima[i] < low:
                     low = self._minima[i]
         state[_FLOOR] = low
-        self._block = self._block + 1 if self._block + 1 < BLOCKS else 0
+        self._block = self._block + 1 if self._block + 1 < _BLOCKS else 0
         self._begin_block()

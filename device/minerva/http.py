@@ -8,12 +8,19 @@ bounds: a header of 4096 bytes, a body of `limit` bytes or exactly the range tha
 """
 
 from minerva.errors import TryLaterError, UpdateError
+from minerva.port import const
 
 MAX_HEAD = 4096  # bytes of header; hawkBit's have some 600
-_MAX_CHUNK_LINE = 64  # a size in hex digits, and perhaps an extension
+_MAX_CHUNK_LINE = const(64)  # a size in hex digits, and perhaps an extension
 _SPACE = b" \t"  # HTTP knows no other within a line
 
-_HEAD, _BODY, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _DONE = range(7)
+_HEAD = const(0)
+_BODY = const(1)
+_CHUNK_SIZE = const(2)
+_CHUNK = const(3)
+_CHUNK_END = const(4)
+_TRAILERS = const(5)
+_DONE = const(6)
 
 
 def request(

@@ -1,10 +1,10 @@
 """What the hub has written to the device's log: so many lines at once, then few, the others counted. Pure."""
 
-from minerva.port import ticks_add, ticks_diff
+from minerva.port import const, ticks_add, ticks_diff
 
 AT_ONCE = 10
 EVERY_MS = 10000  # then one line each
-MAX_CHARS = 160  # an error's message may have 512 bytes
+_MAX_CHARS = const(160)  # an error's message may have 512 bytes
 
 
 class HubLines:
@@ -33,4 +33,4 @@ class HubLines:
         if self._held:
             self._write("hub: %d lines more, not shown" % self._held)
             self._held = 0
-        self._write("".join([c if " " <= c <= "~" or c > "\x9f" else "?" for c in line[:MAX_CHARS]]))
+        self._write("".join([c if " " <= c <= "~" or c > "\x9f" else "?" for c in line[:_MAX_CHARS]]))

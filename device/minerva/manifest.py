@@ -2,12 +2,13 @@
 
 from minerva.errors import UpdateError
 from minerva.fixed_json import Reader
+from minerva.port import const
 
 FORMAT = 1
 MAX_BYTES = 16384  # 128 files with the longest usual paths; a device holds it in memory
 MAX_FILES = 128
 MAX_FILE = 262144  # of an application: the largest of its files has 20 kB
-MAX_TOTAL = 1 << 20  # of an application: two slots fit the smallest flash, 4 MB
+_MAX_TOTAL = const(1 << 20)  # of an application: two slots fit the smallest flash, 4 MB
 MAX_IMAGE = 16 << 20  # the largest flash on these boards
 MAX_BOARDS = 16
 MAX_KEYS = 8
@@ -22,14 +23,14 @@ SOURCE = "source"
 IMAGE_PATH = "firmware.bin"
 RESERVED = ("manifest.json", "manifest.sig")  # a slot's own
 
-LOWER = "abcdefghijklmnopqrstuvwxyz"
-UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-DIGITS = "0123456789"
-_NAME = LOWER + DIGITS + "-"
-_WORD = LOWER + DIGITS + "_"
-_VERSION = DIGITS + UPPER + LOWER + ".+-"
-_ABI = DIGITS + LOWER + ".-"
-_PATH = UPPER + LOWER + DIGITS + "_./-"
+_LOWER = "abcdefghijklmnopqrstuvwxyz"
+_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS = "0123456789"
+_NAME = _LOWER + _DIGITS + "-"
+_WORD = _LOWER + _DIGITS + "_"
+_VERSION = _DIGITS + _UPPER + _LOWER + ".+-"
+_ABI = _DIGITS + _LOWER + ".-"
+_PATH = _UPPER + _LOWER + _DIGITS + "_./-"
 
 
 class Manifest:
@@ -65,9 +66,9 @@ class Manifest:
         r.key("files")
         self.files: "list[tuple[str, int, bytes]]" = _files(r, self.kind)
         self.total: int = sum([f[1] for f in self.files])  # bytes in the bundle
-        if self.kind == "application" and self.total > MAX_TOTAL:
+        if self.kind == "application" and self.total > _MAX_TOTAL:
             raise r.fail(
-                "the files have %d bytes; at most %d are taken" % (self.total, MAX_TOTAL), "bad_size"
+                "the files have %d bytes; at most %d are taken" % (self.total, _MAX_TOTAL), "bad_size"
             )
 
     def offsets(self) -> "list[int]":

@@ -1,6 +1,8 @@
 """Control messages that wait for the link: bounded, and what tells of sound can be forgotten. Pure."""
 
-MAX_MESSAGES = 16  # levels and health of a stalled link are soon stale
+from minerva.port import const
+
+_MAX_MESSAGES = const(16)  # levels and health of a stalled link are soon stale
 
 
 class Outbox:
@@ -15,7 +17,7 @@ class Outbox:
 
     def post(self, text: str, heard: bool = False) -> None:
         """Queue a message, which tells of sound if `heard`; the oldest gives way, and is counted."""
-        if len(self._items) >= MAX_MESSAGES:
+        if len(self._items) >= _MAX_MESSAGES:
             self._items.pop(0)
             self.dropped += 1
         self._items.append((heard, text))

@@ -5,14 +5,16 @@ follow each other in one request, and goes on in the middle of a file where a co
 """
 
 from minerva.errors import TryLaterError, UpdateError
+from minerva.port import const
 
 if False:  # for the type checker
     from minerva.slots import Writer
 
-MOST = 65536  # bytes of one request: between two it may be told to stop, and somebody may begin to speak
+# Bytes of one request: between two it may be told to stop, and somebody may begin to speak.
+_MOST = const(65536)
 
 
-def plan(wanted: list, most: int = MOST) -> "list[tuple[int, int]]":
+def plan(wanted: list, most: int = _MOST) -> "list[tuple[int, int]]":
     """Files that lack something, (offset, size, bytes already there) each -> ranges (first, last), in order.
 
     What follows without a gap is one range, and none is longer than `most`.
@@ -71,7 +73,7 @@ class Filling:
                 return
             self._finish()
 
-    def next_range(self, most: int = MOST) -> "tuple[int, int] | None":
+    def next_range(self, most: int = _MOST) -> "tuple[int, int] | None":
         """The next (first, last) to ask for; None when all is there. After `begin`."""
         if not self._left:
             return None

@@ -29,11 +29,13 @@ from minerva.wire import (
 
 SLOT_BYTES = 4
 RAW_BYTES = FRAME_SAMPLES * SLOT_BYTES  # the most that `feed` takes at once
-PRE_ROLL_MS = 480  # the gate needs 60 ms to be sure, a first syllable 200; the hub keeps 240 before speech
+# The gate needs 60 ms to be sure, a first syllable 200; the hub keeps 240 before speech.
+_PRE_ROLL_MS = const(480)
 
 # Everything is allocated once: on a heap without PSRAM there is no room for it later.
-STOCK_PACKET = HEADER + 3 * FRAME_SAMPLES * 2  # 3 frames of PCM, or 10 of ADPCM
-MAX_PRE_ROLL = 16384  # PRE_ROLL_MS of PCM; a sixth of a stock ring is that of ADPCM, or half of it in PCM
+_STOCK_PACKET = HEADER + 3 * FRAME_SAMPLES * 2  # 3 frames of PCM, or 10 of ADPCM
+# _PRE_ROLL_MS of PCM; a sixth of a stock ring is that of ADPCM, or half of it in PCM.
+_MAX_PRE_ROLL = const(16384)
 
 # The wire's numbers once more, for MicroPython's compiler to put in place: it does so within a module only,
 # and what runs 50 times a second would look each of them up otherwise. A check holds them to the wire's.
@@ -102,7 +104,7 @@ class Recorder:
         self._fill = 0
         self._state = new_state()
         self._samples = SampleClock()
-        self.max_packet = STOCK_PACKET if ring.capacity <= STOCK else MAX_MEDIA
+        self.max_packet = _STOCK_PACKET if ring.capacity <= STOCK else MAX_MEDIA
         self._packet = bytearray(self.max_packet)
         self._spare = bytearray(self.max_packet)
         self._pre_roll = Ring(self._pre_roll_bytes(ring.capacity))
@@ -112,7 +114,7 @@ class Recorder:
         self.configure(IMA_ADPCM, DEFAULT_FRAMES)
 
     def _pre_roll_bytes(self, capacity: int) -> int:
-        return min(MAX_PRE_ROLL, max(capacity // 6, 2 * self.max_packet + 8))
+        return min(_MAX_PRE_ROLL, max(capacity // 6, 2 * self.max_packet + 8))
 
     def release(self) -> None:
         """Give the ring's memory back, and forget what is in it; `take_memory` must follow at once."""
@@ -270,7 +272,7 @@ class Recorder:
             self._running = False
             self._commit(packet, size)
         else:
-            while self._pre_roll.count * self.frames * _FRAME_MS >= PRE_ROLL_MS:
+            while self._pre_roll.count * self.frames * _FRAME_MS >= _PRE_ROLL_MS:
                 self._pre_roll.drop()
             self._pre_roll.push(packet, size)
 

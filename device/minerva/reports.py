@@ -1,10 +1,10 @@
 """What the hub is told of the device while the link stands: levels, loud sounds, health. Pure."""
 
 from minerva import __version__
-from minerva.port import heap_free, ticks_diff
+from minerva.port import const, heap_free, ticks_diff
 
-LEVEL_MS = 250
-HEALTH_MS = 10000
+_LEVEL_MS = const(250)
+_HEALTH_MS = const(10000)
 
 
 class Reports:
@@ -29,7 +29,7 @@ class Reports:
         """Whatever is due at the device time `now_ms`; `rssi()` is the signal, None without Wi-Fi."""
         now = self._ticks()
         if self._privacy.allows("events"):
-            if ticks_diff(now, self._level_at) >= LEVEL_MS:
+            if ticks_diff(now, self._level_at) >= _LEVEL_MS:
                 self._level_at = now
                 rms, peak = self._recorder.take_level()
                 self._outbox.post(
@@ -40,7 +40,7 @@ class Reports:
                 self._loud_sound(now_ms)
             else:
                 self._loud_since = -1
-        if self.health_due or ticks_diff(now, self._health_at) >= HEALTH_MS:
+        if self.health_due or ticks_diff(now, self._health_at) >= _HEALTH_MS:
             self.health_due = False
             self._health_at = now
             self._outbox.post(self._health(now_ms, None if rssi is None else rssi()))

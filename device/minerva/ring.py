@@ -9,7 +9,7 @@ from minerva.port import const, heap_free, micropython, ptr8
 _SIZE = const(2)  # bytes of the size before each packet
 
 STOCK = 49152  # 5.9 s of ADPCM, and what a heap without PSRAM can spare
-MAX_AUTO = 1 << 20
+_MAX_AUTO = const(1 << 20)
 
 
 def auto_bytes(free: int) -> int:
@@ -18,8 +18,8 @@ def auto_bytes(free: int) -> int:
     At most a megabyte, which is 30 s of PCM or 120 s of ADPCM.
     """
     if free == 0:
-        return MAX_AUTO
-    return STOCK if is_short(free) else max(STOCK, min(MAX_AUTO, free // 4))
+        return _MAX_AUTO
+    return STOCK if is_short(free) else max(STOCK, min(_MAX_AUTO, free // 4))
 
 
 def is_short(free: int) -> bool:

@@ -1,11 +1,11 @@
 """Is there a microphone? Samples must vary; nothing of them is kept. Pure. The Rust firmware judges alike."""
 
-from minerva.port import micropython, ptr16
+from minerva.port import const, micropython, ptr16
 from minerva.trial import MIC_FAILED, MIC_PASSED, MIC_WAITING
 
-SLOTS = 16000  # a second
+_SLOTS = const(16000)  # a second
 # The least a microphone's noise changes; a line that is stuck has one value, or two when it chatters.
-DISTINCT = 64
+_DISTINCT = const(64)
 
 
 @micropython.viper
@@ -50,7 +50,7 @@ class SelfTest:
         count = size >> 2
         self._changes += _changes(raw, count, self._last)
         self._seen += count
-        if self._seen >= SLOTS:
-            self.verdict = MIC_PASSED if self._changes >= DISTINCT else MIC_FAILED
+        if self._seen >= _SLOTS:
+            self.verdict = MIC_PASSED if self._changes >= _DISTINCT else MIC_FAILED
             self._seen = 0
             self._changes = 0

@@ -10,24 +10,25 @@ import json
 
 from minerva.dsp import MAX_GAIN_DB, MIN_GAIN_DB
 from minerva.errors import SettingsError
+from minerva.port import const
 from minerva.rules import is_id
 from minerva.setting_values import Settings as Settings
 from minerva.setting_values import UpdateServer
 from minerva.strict_json import check_object
 from minerva.wire import MODES
 
-VERSION = 1
+_VERSION = const(1)
 MAX_BYTES = 8192  # a PEM certificate has about 1 kB, all else together less
-MIN_RING = 8192  # 0.8 s of ADPCM; less would not bridge a reconnect
-MAX_RING = 4 << 20
+_MIN_RING = const(8192)  # 0.8 s of ADPCM; less would not bridge a reconnect
+_MAX_RING = const(4 << 20)
 
-LINK_SCHEMES = ("ws", "wss")  # plain, with TLS
-UPDATE_SCHEMES = ("http", "https")
+_LINK_SCHEMES = ("ws", "wss")  # plain, with TLS
+_UPDATE_SCHEMES = ("http", "https")
 
 _REQUIRED = object()
 
 
-def split_url(url: str, schemes: tuple = LINK_SCHEMES) -> "tuple[str, str, int, str]":
+def split_url(url: str, schemes: tuple = _LINK_SCHEMES) -> "tuple[str, str, int, str]":
     """Address -> (scheme, host, port, path); ValueError when it is none of `schemes`, (plain, with TLS)."""
     scheme, mark, rest = url.partition("://")
     if not mark or scheme not in schemes:
@@ -115,7 +116,7 @@ def _object(*keys):
 def _ring(value):
     if value == 0 and not isinstance(value, bool):
         return None
-    want = _number(MIN_RING, MAX_RING, True)(value)
+    want = _number(_MIN_RING, _MAX_RING, True)(value)
     return want and want + ", or 0 to take what suits the memory"
 
 
@@ -124,7 +125,8 @@ def _ceiling(value):
 
 
 def _version(value):
-    return None if value is not True and value == VERSION else "%d, the version this firmware reads" % VERSION
+    right = value is not True and value == _VERSION
+    return None if right else "%d, the version this firmware reads" % _VERSION
 
 
 # key: (check -> None or what is allowed, default). Keys of "wifi" and "update" likewise.
@@ -132,7 +134,7 @@ _KEYS = {
     "version": (_version, _REQUIRED),
     "device": (_device, _REQUIRED),
     "board": (_board, _REQUIRED),
-    "url": (_url(LINK_SCHEMES), _REQUIRED),
+    "url": (_url(_LINK_SCHEMES), _REQUIRED),
     "server_name": (_text(0, 128), ""),
     "ca": (_text(0, 4096), ""),
     "token": (_text(1, 128), _REQUIRED),
@@ -144,7 +146,7 @@ _KEYS = {
 }
 _WIFI_KEYS = {"ssid": (_text(1, 32), _REQUIRED), "password": (_text(0, 64), "")}
 _UPDATE_KEYS = {
-    "url": (_url(UPDATE_SCHEMES), _REQUIRED),
+    "url": (_url(_UPDATE_SCHEMES), _REQUIRED),
     "server_name": (_text(0, 128), ""),
     "ca": (_text(0, 4096), ""),
     "token": (_text(0, 128), ""),
@@ -197,7 +199,7 @@ def parse(text: str, name: str = "settings.json") -> Settings:
         checked["wifi"] = _checked(checked["wifi"], _WIFI_KEYS, name, "wifi.")
     if checked["update"] is not None:
         checked["update"] = _update(_checked(checked["update"], _UPDATE_KEYS, name, "update."), checked, name)
-    _check_pinned(checked, LINK_SCHEMES, name, "")
+    _check_pinned(checked, _LINK_SCHEMES, name, "")
     return Settings(checked, split_url(checked["url"]))
 
 
@@ -212,8 +214,8 @@ def _update(values: dict, link: dict, name: str) -> UpdateServer:
             "%s: update.token is empty, but update.%s is not; an update server of its own has its own token, "
             "and one that is the hub has none of %s" % (name, given[0], ", ".join(_OWN))
         )
-    _check_pinned(values, UPDATE_SCHEMES, name, "update.")
-    return UpdateServer(values, split_url(values["url"], UPDATE_SCHEMES))
+    _check_pinned(values, _UPDATE_SCHEMES, name, "update.")
+    return UpdateServer(values, split_url(values["url"], _UPDATE_SCHEMES))
 
 
 def _check_pinned(values: dict, schemes: tuple, name: str, prefix: str) -> None:

@@ -6,10 +6,11 @@ import os
 from bootslot import STEP, join
 
 from minerva.errors import UpdateError
+from minerva.port import const
 
 PART = ".part"
-FLUSH = 8192  # bytes after which a file that is being fetched is on the flash
-_NO_SPACE = 28  # ENOSPC
+_FLUSH = const(8192)  # bytes after which a file that is being fetched is on the flash
+_NO_SPACE = const(28)  # ENOSPC
 
 
 def size_of(path: str) -> int:
@@ -94,7 +95,7 @@ class Writer:
                 self._file = open(self._part, "ab" if self.have else "wb")
             self._file.write(data)
             self._unflushed += len(data)
-            if self._unflushed >= FLUSH:
+            if self._unflushed >= _FLUSH:
                 self._file.flush()
                 self._unflushed = 0
         except OSError as e:

@@ -23,11 +23,12 @@ from bootslot import MAIN, NO_HASH, NO_TRIAL, SLOTS, STEP, WAITING, A, B, Record
 from minerva import trial
 from minerva.errors import SlotError, UpdateError
 from minerva.manifest import MAX_BYTES, RESERVED, Manifest, security_version_of
+from minerva.port import const
 from minerva.slot_files import PART, Writer, make_folders, no_space, remove, size_of
 from minerva.trial import Facts
 
-_SPARE_BLOCKS = 8  # for the record, state.json and what the file system moves about
-_FOLDER_BLOCKS = 2  # of littlefs
+_SPARE_BLOCKS = const(8)  # for the record, state.json and what the file system moves about
+_FOLDER_BLOCKS = const(2)  # of littlefs
 
 # outcome of the record: (DDI's finished, what to tell)
 _OUTCOMES = {

@@ -8,11 +8,11 @@ import asyncio
 
 from minerva.errors import SettingsError
 from minerva.memory import collect_every, unload
-from minerva.port import heap_free
+from minerva.port import const, heap_free
 from minerva.probation import Probation
 from minerva.ring import is_short, reserve
 
-_OFTEN = 4096  # bytes
+_OFTEN = const(4096)  # bytes
 
 
 def run() -> None:

@@ -4,19 +4,33 @@ That parser takes `{"a":1`, `{"a" 1}`, `{"a":1]` and `{,}`. So the structure is 
 what stands in strings, numbers and names is left to it.
 """
 
+from minerva.port import const
+
 MAX_DEPTH = 32
 
 # What may come next.
-_START, _KEY_OR_END, _KEY, _COLON, _VALUE_OR_END, _VALUE, _COMMA_OR_END, _NOTHING = range(8)
+_START = const(0)
+_KEY_OR_END = const(1)
+_KEY = const(2)
+_COLON = const(3)
+_VALUE_OR_END = const(4)
+_VALUE = const(5)
+_COMMA_OR_END = const(6)
+_NOTHING = const(7)
 _VALUES = (_VALUE_OR_END, _VALUE)
 _ENDS = (_KEY_OR_END, _VALUE_OR_END, _COMMA_OR_END)
 _KEYS = (_KEY_OR_END, _KEY)
 
 _SPACE = b" \t\r\n"
 _STRUCTURE = b'{}[],:" \t\r\n'
-_OBJECT, _OBJECT_ENDS = 0x7B, 0x7D
-_LIST, _LIST_ENDS = 0x5B, 0x5D
-_QUOTE, _BACKSLASH, _COMMA, _COLON_SIGN = 0x22, 0x5C, 0x2C, 0x3A
+_OBJECT = const(0x7B)
+_OBJECT_ENDS = const(0x7D)
+_LIST = const(0x5B)
+_LIST_ENDS = const(0x5D)
+_QUOTE = const(0x22)
+_BACKSLASH = const(0x5C)
+_COMMA = const(0x2C)
+_COLON_SIGN = const(0x3A)
 
 
 def _after_string(text: bytes, at: int) -> int:

@@ -13,6 +13,7 @@ from binascii import hexlify
 
 from minerva import ddi
 from minerva.errors import LinkError, TryLaterError, UpdateError
+from minerva.port import const
 
 if False:  # for the type checker: neither is needed here, and memory is short
     from minerva.manifest import Manifest
@@ -28,16 +29,30 @@ WAIT, GET, SEND, PREPARE, FETCH, INSTALL, RESTART = (
     "restart",
 )
 
-MAX_TRIES = 8  # in a row without MIN_GAIN bytes, before the server is told that it does not go
-MIN_GAIN = 4096  # more than a trickling server gives before it is left
-LOOK_MS = 1000  # how often to look whether it is quiet
-MAX_MANIFEST = MAX_SIGNATURE = 16384
+_MAX_TRIES = const(8)  # in a row without _MIN_GAIN bytes, before the server is told that it does not go
+_MIN_GAIN = const(4096)  # more than a trickling server gives before it is left
+_LOOK_MS = const(1000)  # how often to look whether it is quiet
+_MAX_MANIFEST = const(16384)
+_MAX_SIGNATURE = const(16384)
 
 # Steps: what is under way.
-_IDLE, _POLL, _CONFIGURE, _DEPLOYMENT, _ACCEPT, _MANIFEST, _SIGNATURE, _PREPARE, _FETCH, _PROGRESS, _LOOK = (
-    range(11)
-)
-_INSTALL, _RESTART, _REFUSE, _REPORT, _CANCEL, _CANCELLED = range(11, 17)
+_IDLE = const(0)
+_POLL = const(1)
+_CONFIGURE = const(2)
+_DEPLOYMENT = const(3)
+_ACCEPT = const(4)
+_MANIFEST = const(5)
+_SIGNATURE = const(6)
+_PREPARE = const(7)
+_FETCH = const(8)
+_PROGRESS = const(9)
+_LOOK = const(10)
+_INSTALL = const(11)
+_RESTART = const(12)
+_REFUSE = const(13)
+_REPORT = const(14)
+_CANCEL = const(15)
+_CANCELLED = const(16)
 
 # What the hub is told; a step that is missing changes nothing of it.
 _STATES = {
@@ -108,7 +123,7 @@ class Updater:
         if now_ms < self.due_ms:
             return (WAIT, self.due_ms - now_ms)
         if not quiet and (self._exclusive or self._step in _LOUD):
-            return (WAIT, LOOK_MS)
+            return (WAIT, _LOOK_MS)
         if self._step == _IDLE:
             self._go(_POLL if self.past.outcome is None else _REPORT)
         return self._order()
@@ -122,9 +137,9 @@ class Updater:
         if step == _DEPLOYMENT:
             return (GET, self._path, ddi.MAX_DEPLOYMENT)
         if step == _MANIFEST:
-            return (GET, self.deployment.manifest.path, MAX_MANIFEST)
+            return (GET, self.deployment.manifest.path, _MAX_MANIFEST)
         if step == _SIGNATURE:
-            return (GET, self.deployment.signature.path, MAX_SIGNATURE)
+            return (GET, self.deployment.signature.path, _MAX_SIGNATURE)
         if step == _CANCEL:
             return (GET, self._path, ddi.MAX_CANCEL)
         if step in (_PREPARE, _FETCH, _INSTALL, _RESTART):
@@ -308,11 +323,11 @@ class Updater:
 
     def _tired(self) -> bool:
         got = 0 if self.filling is None else self.filling.got
-        if got - self._gained >= MIN_GAIN:
+        if got - self._gained >= _MIN_GAIN:
             self._tries = 0
             self._gained = got
         self._tries += 1
-        return self._tries >= MAX_TRIES
+        return self._tries >= _MAX_TRIES
 
     def _refuse(self, code: str) -> None:
         self._drop()

@@ -15,21 +15,21 @@ from minerva.backoff import Backoff
 from minerva.errors import LinkError, UpdateError
 from minerva.hw.watchdog import restart
 from minerva.memory import collect_every, unload
-from minerva.port import sleep_ms
+from minerva.port import const, sleep_ms
 from minerva.ring import auto_bytes, is_short
 
-QUIET_S = 30  # since somebody spoke
-CHECK_S = 10  # the hub's word makes a device ask again no more often than that
-FIRST_S = 5  # after the start, and up to as much again
-SMALL_RING = 2048  # bytes, on a board without PSRAM while an errand is under way
-ROOM_TRIES = 40  # ten seconds
+_QUIET_S = const(30)  # since somebody spoke
+_CHECK_S = const(10)  # the hub's word makes a device ask again no more often than that
+_FIRST_S = const(5)  # after the start, and up to as much again
+_SMALL_RING = const(2048)  # bytes, on a board without PSRAM while an errand is under way
+_ROOM_TRIES = const(40)  # ten seconds
 FIRST_TROUBLE_MS = 2000  # from one try to the next
-MOST_TROUBLE_MS = 600000  # so a server that was away is found again within ten minutes
-_OFTEN = 2048  # bytes
-_LOOK_MS = 250
-MAX_NEWS = 8  # without a link; states that are long past help nobody
-_NEWS_PERCENT = 5  # of progress, from one message to the hub to the next
-_TOLD_MS = 500  # for the hub to hear that the device restarts
+_MOST_TROUBLE_MS = const(600000)  # so a server that was away is found again within ten minutes
+_OFTEN = const(2048)  # bytes
+_LOOK_MS = const(250)
+_MAX_NEWS = const(8)  # without a link; states that are long past help nobody
+_NEWS_PERCENT = const(5)  # of progress, from one message to the hub to the next
+_TOLD_MS = const(500)  # for the hub to hear that the device restarts
 _ERRAND = (
     "minerva.errand",
     "minerva.acceptance",
@@ -71,11 +71,11 @@ class Past:
     """What one errand leaves to the next."""
 
     def __init__(self, random):
-        self.backoff = Backoff(random, FIRST_TROUBLE_MS, MOST_TROUBLE_MS)
+        self.backoff = Backoff(random, FIRST_TROUBLE_MS, _MOST_TROUBLE_MS)
         self.outcome = None  # (action, finished, text) of what was installed, still to be told
         self.told = -1  # the action whose outcome the server was told
         self.configured = False  # the server was told what this device is
-        self.asked_s = -CHECK_S  # when it was asked last
+        self.asked_s = -_CHECK_S  # when it was asked last
 
 
 class Updating:
@@ -109,10 +109,10 @@ class Updating:
         # Device time in whole seconds: milliseconds are past 2^30 after twelve days, and a number that large
         # lies on the heap, in the ring's place.
         self._spoke_s = now_ms() // 1000
-        self._due_s = self._spoke_s + FIRST_S + random(FIRST_S)
+        self._due_s = self._spoke_s + _FIRST_S + random(_FIRST_S)
         self._state = self._code = ""  # what the hub was told last
         self._percent = 0
-        self._news = [["", "", "", 0] for _ in range(MAX_NEWS)]
+        self._news = [["", "", "", 0] for _ in range(_MAX_NEWS)]
         self._news_begin = self._news_end = 0
         if probation.judging:
             self.tell("trial", "", "", 0)
@@ -150,7 +150,7 @@ class Updating:
             return
         await self._take_line()
         size = self._ring_bytes
-        self._resize(min(size, SMALL_RING))
+        self._resize(min(size, _SMALL_RING))
         usual = collect_every(_OFTEN)  # garbage between what stays would leave no room for a manifest
         try:
             self._due_s = await self._run_errand()
@@ -162,9 +162,9 @@ class Updating:
         tries = 0
         # What runs meanwhile leaves crumbs in the place: then the ring is smaller, still 5 s of ADPCM.
         while not (self._resize(size) or self._resize(size // 8 * 7)):
-            self._resize(SMALL_RING)
+            self._resize(_SMALL_RING)
             tries += 1
-            if tries == ROOM_TRIES:
+            if tries == _ROOM_TRIES:
                 print("update: no room for the ring of before")
                 restart()
             await sleep_ms(_LOOK_MS)
@@ -194,8 +194,8 @@ class Updating:
 
     def check(self) -> None:
         """The hub says that there is something to ask for."""
-        asked_s = -CHECK_S if self.past is None else self.past.asked_s
-        self._due_s = min(self._due_s, max(self.now_ms() // 1000, asked_s + CHECK_S))
+        asked_s = -_CHECK_S if self.past is None else self.past.asked_s
+        self._due_s = min(self._due_s, max(self.now_ms() // 1000, asked_s + _CHECK_S))
 
     def heard(self, speaking: bool, unsent: bool) -> None:
         """Often: whether somebody speaks now, and whether what was said waits to be sent."""
@@ -203,7 +203,7 @@ class Updating:
         if speaking:
             self._spoke_s = now_s
         # Where an update needs the ring's room, what is in it goes first.
-        self.quiet = now_s - self._spoke_s >= QUIET_S and not (
+        self.quiet = now_s - self._spoke_s >= _QUIET_S and not (
             unsent and self.exclusive and not self.wants_line
         )
 
@@ -216,16 +216,16 @@ class Updating:
             return
         self._state, self._code, self._percent = state, code, progress
         # Nothing is made for it: while an errand is under way that would lie in the ring's place.
-        news = self._news[self._news_end % MAX_NEWS]
+        news = self._news[self._news_end % _MAX_NEWS]
         news[0], news[1], news[2], news[3] = state, code, "" if self.exclusive else version, progress
         self._news_end += 1
-        self._news_begin = max(self._news_begin, self._news_end - MAX_NEWS)
+        self._news_begin = max(self._news_begin, self._news_end - _MAX_NEWS)
 
     def take_news(self) -> "dict | None":
         """Fields of the `update` message to send; None when nothing is new."""
         if self._news_begin == self._news_end:
             return None
-        state, code, version, progress = self._news[self._news_begin % MAX_NEWS]
+        state, code, version, progress = self._news[self._news_begin % _MAX_NEWS]
         self._news_begin += 1
         news: dict = {"state": state}
         if code:

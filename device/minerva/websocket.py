@@ -9,7 +9,7 @@ import os
 import struct
 
 from minerva.errors import HubError
-from minerva.port import micropython, ptr8
+from minerva.port import const, micropython, ptr8
 from minerva.wire import MAX_MEDIA, MAX_TEXT
 
 TEXT = 1
@@ -19,10 +19,10 @@ PING = 9
 PONG = 10
 
 ROOM = 8  # bytes that a frame's header needs before its payload: 2, a 16-bit size, the mask
-MAX_PAYLOAD = 65535
-_MAX_CONTROL = 125  # RFC 6455, 5.5
+_MAX_PAYLOAD = const(65535)
+_MAX_CONTROL = const(125)  # RFC 6455, 5.5
 # An answer to the handshake is a dozen short lines; aiohttp's has about 250 bytes.
-MAX_RESPONSE = 2048
+_MAX_RESPONSE = const(2048)
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -45,8 +45,8 @@ def check_response(data: bytes, subprotocol: str, key: bytes) -> int:
     """The answer to `request` -> bytes it takes, or 0 while incomplete; HubError when it is no yes."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
-        if len(data) > MAX_RESPONSE:
-            raise HubError("answer to the WebSocket request exceeds %d bytes" % MAX_RESPONSE)
+        if len(data) > _MAX_RESPONSE:
+            raise HubError("answer to the WebSocket request exceeds %d bytes" % _MAX_RESPONSE)
         return 0
     lines = data[:end].split(b"\r\n")
     status = lines[0].split(b" ", 2)
@@ -83,8 +83,8 @@ class Masker:
 
     def frame(self, buf: "bytearray", opcode: int, size: int) -> int:
         """Frame the payload in buf[ROOM:ROOM+size] in place; returns where the frame starts."""
-        if size > MAX_PAYLOAD:
-            raise ValueError("payload of %d bytes exceeds %d" % (size, MAX_PAYLOAD))
+        if size > _MAX_PAYLOAD:
+            raise ValueError("payload of %d bytes exceeds %d" % (size, _MAX_PAYLOAD))
         if self._at + 4 > len(self._pool):
             self._pool = os.urandom(256)
             self._at = 0

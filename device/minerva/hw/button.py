@@ -4,7 +4,7 @@ from machine import Pin
 
 from minerva.port import ticks_add, ticks_diff, ticks_ms
 
-DEBOUNCE_MS = (
+_DEBOUNCE_MS = (
     250  # contacts bounce for some 10 ms; nobody presses twice within a quarter of a second on purpose
 )
 
@@ -14,7 +14,7 @@ class Button:
 
     def __init__(self, pin: "int | None"):
         self._latched = False
-        self._last = ticks_add(ticks_ms(), -DEBOUNCE_MS)
+        self._last = ticks_add(ticks_ms(), -_DEBOUNCE_MS)
         self._pin = None
         if pin is not None:
             self._pin = Pin(pin, Pin.IN, Pin.PULL_UP)
@@ -29,7 +29,7 @@ class Button:
             return False
         self._latched = False
         now = ticks_ms()
-        if ticks_diff(now, self._last) < DEBOUNCE_MS:
+        if ticks_diff(now, self._last) < _DEBOUNCE_MS:
             return False
         self._last = now
         return True

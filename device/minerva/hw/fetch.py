@@ -3,12 +3,12 @@
 from minerva.errors import LinkError, TryLaterError
 from minerva.http import Answer, request
 from minerva.hw.stream import Stream
-from minerva.port import sleep_ms, ticks_diff, ticks_ms
+from minerva.port import const, sleep_ms, ticks_diff, ticks_ms
 
-READ_BYTES = 1024
-WINDOW_MS = 60000
-LEAST_BYTES = 64 * 60  # in each window: a server that gives less trickles
-_LOOK_MS = 10
+_READ_BYTES = const(1024)
+_WINDOW_MS = const(60000)
+_LEAST_BYTES = const(64 * 60)  # in each window: a server that gives less trickles
+_LOOK_MS = const(10)
 
 
 class Interrupted(Exception):
@@ -21,13 +21,13 @@ class Fetcher:
     `received` counts every byte of the answers, their headers included; `window_ms` is for tests.
     """
 
-    def __init__(self, server, alive, window_ms: int = WINDOW_MS):
+    def __init__(self, server, alive, window_ms: int = _WINDOW_MS):
         self.received = 0
         self._server = server
         self._alive = alive
         self._window_ms = window_ms
         self._stream = None
-        self._buffer = bytearray(READ_BYTES)
+        self._buffer = bytearray(_READ_BYTES)
         self._view = memoryview(self._buffer)
 
     @property
@@ -50,7 +50,7 @@ class Fetcher:
     async def send(self, method: str, path: str, data: bytes) -> bytearray:
         """The body of the answer to a POST or PUT of JSON; raises as `get`."""
         body = bytearray()
-        await self._ask(method, path, data, Answer(body.extend, READ_BYTES), None)
+        await self._ask(method, path, data, Answer(body.extend, _READ_BYTES), None)
         return body
 
     async def range(self, path: str, first: int, last: int, total: int, sink, stop) -> None:
@@ -106,11 +106,11 @@ class Fetcher:
                     answer.keep = False  # more than an answer: whatever it is, it is not for the next request
                 await sleep_ms(0)
             if ticks_diff(ticks_ms(), began) > self._window_ms:
-                if self.received - had < LEAST_BYTES:
+                if self.received - had < _LEAST_BYTES:
                     raise TryLaterError(
                         "too_slow",
                         "the update server gave %d bytes in %d s; %d are the least"
-                        % (self.received - had, self._window_ms // 1000, LEAST_BYTES),
+                        % (self.received - had, self._window_ms // 1000, _LEAST_BYTES),
                     )
                 began = ticks_ms()
                 had = self.received

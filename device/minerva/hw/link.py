@@ -3,13 +3,13 @@
 from minerva import websocket
 from minerva.errors import LinkError
 from minerva.hw.stream import Stream
-from minerva.port import sleep_ms, ticks_diff, ticks_ms
+from minerva.port import const, sleep_ms, ticks_diff, ticks_ms
 from minerva.websocket import BINARY, CLOSE, PING, PONG, ROOM, TEXT
 from minerva.wire import MAX_TEXT, SUBPROTOCOL
 
-HANDSHAKE_TIMEOUT_MS = 15000  # TLS on an ESP32-S3 takes one to two seconds of it
-_LOOK_MS = 10
-_READ_BYTES = 512
+_HANDSHAKE_TIMEOUT_MS = const(15000)  # TLS on an ESP32-S3 takes one to two seconds of it
+_LOOK_MS = const(10)
+_READ_BYTES = const(512)
 
 # What a frame in the making tells of.
 CONTROL = 0
@@ -69,9 +69,9 @@ class Link:
                 if taken:
                     self._early = self._reader.feed(bytes(answer[taken:]))
                     return
-            elif ticks_diff(ticks_ms(), began) > HANDSHAKE_TIMEOUT_MS:
+            elif ticks_diff(ticks_ms(), began) > _HANDSHAKE_TIMEOUT_MS:
                 raise LinkError(
-                    "%s: no handshake within %d s" % (settings.host, HANDSHAKE_TIMEOUT_MS // 1000)
+                    "%s: no handshake within %d s" % (settings.host, _HANDSHAKE_TIMEOUT_MS // 1000)
                 )
             else:
                 alive()

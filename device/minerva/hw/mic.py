@@ -4,12 +4,12 @@ from machine import I2S, Pin
 
 from minerva.dsp import copy
 from minerva.errors import MicrophoneError
-from minerva.port import Readiness
+from minerva.port import Readiness, const
 from minerva.recorder import RAW_BYTES, SLOT_BYTES
 from minerva.wire import SAMPLE_RATE
 
 # The driver keeps what comes while we do something else. It stores stereo slots: 256 ms at 16 kHz.
-IBUF_BYTES = 32768
+_IBUF_BYTES = const(32768)
 # What an INMP441 gives in its first quarter of a second is its own settling, not sound.
 SETTLE_MS = 250
 _SETTLE_BYTES = SAMPLE_RATE * SLOT_BYTES * SETTLE_MS // 1000
@@ -51,7 +51,7 @@ class Microphone:
                 bits=32,
                 format=I2S.MONO,
                 rate=SAMPLE_RATE,
-                ibuf=IBUF_BYTES,
+                ibuf=_IBUF_BYTES,
             )
         except (OSError, ValueError) as e:
             raise MicrophoneError(

@@ -14,14 +14,23 @@ from esp32 import Partition
 
 from minerva import trial
 from minerva.errors import UpdateError
+from minerva.port import const
 from minerva.slots import Order
 
-BLOCK = 4096  # what the flash erases at once
-FLUSH = 65536  # bytes after which the record says how far a download has come
+_BLOCK = const(4096)  # what the flash erases at once
+_FLUSH = const(65536)  # bytes after which the record says how far a download has come
 
-NONE, FILLING, STAGED, WAITING, RUNNING = range(5)
+_NONE = const(0)
+_FILLING = const(1)
+_STAGED = const(2)
+_WAITING = const(3)
+_RUNNING = const(4)
 _RECORD = "<4BIIIQ32s16s"
-_NOTHING, _KEPT, _NO_HEALTH, _DEAF, _NO_HUB = range(5)
+_NOTHING = const(0)
+_KEPT = const(1)
+_NO_HEALTH = const(2)
+_DEAF = const(3)
+_NO_HUB = const(4)
 _OUTCOMES = {
     _KEPT: ("success", "kept after its trial"),
     _NO_HEALTH: ("failure", "rolled back: the hub acknowledged no health within 15 minutes"),
@@ -55,7 +64,7 @@ def _hashing(part, size: int):
     buffer = bytearray(STEP)
     view = memoryview(buffer)
     for at in range(0, size, STEP):
-        part.readblocks(at // BLOCK, buffer)
+        part.readblocks(at // _BLOCK, buffer)
         digest.update(view[: min(STEP, size - at)])
         yield
     return digest
@@ -70,7 +79,7 @@ class Writer:
         self._size = size
         self._digest = digest
         self._hash = hashlib.sha256()
-        self._block = bytearray(BLOCK)
+        self._block = bytearray(_BLOCK)
         self._fill = 0
         self.have = owner.filled
 
@@ -84,21 +93,21 @@ class Writer:
             raise UpdateError("bad_size", "firmware.bin: more than its %d bytes came" % self._size)
         at = 0
         while at < len(data):
-            take = min(BLOCK - self._fill, len(data) - at)
+            take = min(_BLOCK - self._fill, len(data) - at)
             self._block[self._fill : self._fill + take] = data[at : at + take]
             self._fill += take
             self.have += take
             at += take
-            if self._fill == BLOCK:
+            if self._fill == _BLOCK:
                 self._put()
         self._hash.update(data)
 
     def _put(self) -> None:
-        number = (self.have - 1) // BLOCK
+        number = (self.have - 1) // _BLOCK
         self._part.ioctl(6, number)  # erase
         self._part.writeblocks(number, self._block)
         self._fill = 0
-        if self.have % FLUSH == 0:
+        if self.have % _FLUSH == 0:
             self._owner.note(self.have)
 
     def close(self) -> bool:
@@ -110,7 +119,7 @@ class Writer:
             self._owner.note(0)
             raise UpdateError("bad_hash", "firmware.bin is not what the manifest says")
         if self._fill:
-            for i in range(self._fill, BLOCK):
+            for i in range(self._fill, _BLOCK):
                 self._block[i] = 0xFF
             self._put()
         self._owner.note(self._size)
@@ -129,14 +138,14 @@ class Partitions:
         self.missing = []
         r = self._record
         here = r.label == self._label
-        self._on_trial = here and r.state in (STAGED, WAITING, RUNNING)
-        if self._on_trial and r.state != RUNNING:
-            r.state = RUNNING
+        self._on_trial = here and r.state in (_STAGED, _WAITING, _RUNNING)
+        if self._on_trial and r.state != _RUNNING:
+            r.state = _RUNNING
             self._save()
-        elif not here and r.state == STAGED:
-            r.state = FILLING  # power failed before it was chosen: it is there, and can be chosen again
-        elif not here and r.state in (WAITING, RUNNING):
-            r.state = FILLING  # the bootloader went back: a turn without a verdict
+        elif not here and r.state == _STAGED:
+            r.state = _FILLING  # power failed before it was chosen: it is there, and can be chosen again
+        elif not here and r.state in (_WAITING, _RUNNING):
+            r.state = _FILLING  # the bootloader went back: a turn without a verdict
             r.turns += 1
             self._save()
 
@@ -186,10 +195,10 @@ class Partitions:
         yield
         r = self._record
         digest = hashlib.sha256(manifest_bytes).digest()
-        if (r.digest, r.label) != (digest, part.info()[4]) or r.state != FILLING:
+        if (r.digest, r.label) != (digest, part.info()[4]) or r.state != _FILLING:
             if r.turns:
                 r.outcome = _NO_HUB
-            r.state, r.turns, r.have = FILLING, 0, 0
+            r.state, r.turns, r.have = _FILLING, 0, 0
             r.digest, r.label, r.security = digest, part.info()[4], manifest.security_version
             self._save()
         self._manifest = manifest
@@ -217,14 +226,14 @@ class Partitions:
                 "bad_hash", "partition %s holds %s" % (part.info()[4], hexlify(found).decode()[:16])
             )
         r = self._record
-        r.state, r.turns, r.outcome, r.action = STAGED, 0, _NOTHING, action_id
+        r.state, r.turns, r.outcome, r.action = _STAGED, 0, _NOTHING, action_id
         self._save()
         try:
             part.set_boot()
         except OSError as e:
             self.note(0)
             raise UpdateError("bad_hash", "the chip takes this for no image: %s" % e)
-        r.state = WAITING
+        r.state = _WAITING
         self._save()
 
     # --- the trial ------------------------------------------------------------------------------------
@@ -244,16 +253,16 @@ class Partitions:
         if order.name == trial.KEEP:
             # Marked first: unmarked, the next reset would go back to the image before.
             Partition.mark_app_valid_cancel_rollback()
-            r.state, r.outcome, r.have = NONE, _KEPT, 0
+            r.state, r.outcome, r.have = _NONE, _KEPT, 0
             r.floor = max(r.floor, r.security)
             self._on_trial = False
         elif order.name == trial.GIVE_UP:
             # Unmarked, and counted here: the bootloader goes back to the other at the restart.
-            r.state = FILLING
+            r.state = _FILLING
             r.outcome = _GIVEN_UP.get(order.why, r.outcome)
         elif order.name == trial.TRY_AGAIN:
             self._other().set_boot()
-            r.state = WAITING
+            r.state = _WAITING
         else:
             r.outcome = _NO_HUB
         self._save()

@@ -9,7 +9,7 @@ import select
 import socket
 
 from minerva.errors import HubError, LinkError
-from minerva.port import MICROPYTHON, sleep_ms, ticks_diff, ticks_ms
+from minerva.port import MICROPYTHON, const, sleep_ms, ticks_diff, ticks_ms
 
 if MICROPYTHON:
     import tls
@@ -21,10 +21,10 @@ else:
     # With TLS, CPython has its own way to say that it would have to wait.
     _WOULD_WAIT = (tls.SSLWantReadError, tls.SSLWantWriteError)  # type: ignore
 
-CONNECT_TIMEOUT_MS = 10000
-_LOOK_MS = 10
+_CONNECT_TIMEOUT_MS = const(10000)
+_LOOK_MS = const(10)
 
-_CUT_OFF = -0x7280  # Mbed TLS: the connection ended without a farewell
+_CUT_OFF = const(-0x7280)  # Mbed TLS: the connection ended without a farewell
 
 # What Mbed TLS or OpenSSL say, and what that means for whoever wrote the settings.
 _MEANINGS = (
@@ -75,9 +75,9 @@ async def _connect(host: str, port: int, alive):
                 if happened & (select.POLLERR | select.POLLHUP):
                     raise LinkError("%s port %d: nobody listens" % (host, port))
                 return sock
-            if ticks_diff(ticks_ms(), began) > CONNECT_TIMEOUT_MS:
+            if ticks_diff(ticks_ms(), began) > _CONNECT_TIMEOUT_MS:
                 raise LinkError(
-                    "%s port %d: no answer within %d s" % (host, port, CONNECT_TIMEOUT_MS // 1000)
+                    "%s port %d: no answer within %d s" % (host, port, _CONNECT_TIMEOUT_MS // 1000)
                 )
             alive()
             await sleep_ms(_LOOK_MS)

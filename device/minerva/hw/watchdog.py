@@ -2,8 +2,10 @@
 
 import machine
 
+from minerva.port import const
+
 # A TLS handshake and a name look-up block for seconds; an application that hangs is back within a minute.
-TIMEOUT_MS = 30000
+_TIMEOUT_MS = const(30000)
 
 
 class Watchdog:
@@ -11,7 +13,7 @@ class Watchdog:
 
     def __init__(self, loops: int):
         self._seen = bytearray(loops)
-        self._wdt = machine.WDT(timeout=TIMEOUT_MS)
+        self._wdt = machine.WDT(timeout=_TIMEOUT_MS)
 
     def alive(self, loop: int) -> None:
         """Loop number `loop` went round."""

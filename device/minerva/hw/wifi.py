@@ -3,10 +3,10 @@
 import network
 
 from minerva.errors import LinkError
-from minerva.port import sleep_ms
+from minerva.port import const, sleep_ms
 
-JOIN_TIMEOUT_MS = 15000
-_LOOK_MS = 100
+_JOIN_TIMEOUT_MS = const(15000)
+_LOOK_MS = const(100)
 
 
 class Wifi:
@@ -37,8 +37,8 @@ class Wifi:
             raise LinkError("Wi-Fi %s: %s" % (self._ssid, e))
         waited = 0
         while not wlan.isconnected():
-            if waited >= JOIN_TIMEOUT_MS:
-                raise LinkError("Wi-Fi %s: not joined within %d s" % (self._ssid, JOIN_TIMEOUT_MS // 1000))
+            if waited >= _JOIN_TIMEOUT_MS:
+                raise LinkError("Wi-Fi %s: not joined within %d s" % (self._ssid, _JOIN_TIMEOUT_MS // 1000))
             alive()
             await sleep_ms(_LOOK_MS)
             waited += _LOOK_MS
