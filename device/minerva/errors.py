@@ -1,7 +1,4 @@
-"""The device's error tree: what the owner's settings did, what the network did, what the hub did. Pure.
-
-Faults of the protocol itself are `wire.WireError`.
-"""
+"""The device's error tree: what the owner's settings did, what the network did, what the hub did. Pure."""
 
 
 class DeviceError(Exception):
@@ -18,6 +15,15 @@ class LinkError(DeviceError):
 
 class HubError(LinkError):
     """The other end is not a hub we may talk to: wrong certificate, not a WebSocket, another protocol."""
+
+
+class WireError(Exception):
+    """A peer breaks the protocol; `code` is one of messages.ERROR_CODES, the text names the limit."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 class MicrophoneError(DeviceError):

@@ -5,14 +5,7 @@ A rule is a tuple: ("str", max bytes), ("id",), ("hex", digits), ("int", low, hi
 A field whose name ends in "?" may be absent or null. Other fields are ignored, so that v1 can grow.
 """
 
-
-class WireError(Exception):
-    """A peer's message breaks the protocol; `code` is one of wire.ERROR_CODES, the text names the limit."""
-
-    def __init__(self, code: str, message: str):
-        super().__init__(message)
-        self.code = code
-        self.message = message
+from minerva.errors import WireError
 
 
 def is_id(text: str) -> bool:

@@ -11,16 +11,9 @@ Events are tuples whose first item is a name: ("welcome", message), ("config", m
 After "closed" the connection is to be closed; a new link begins with open().
 """
 
-from minerva.wire import (
-    FROM_DEVICE,
-    FROM_HUB,
-    MAX_MEDIA,
-    PROTOCOL,
-    WireError,
-    decode_message,
-    encode_message,
-    error_message,
-)
+from minerva.errors import WireError
+from minerva.messages import FROM_DEVICE, FROM_HUB, decode_message, encode_message, error_message
+from minerva.wire import MAX_MEDIA, PROTOCOL
 
 CLOSED = "closed"
 GREETING = "greeting"  # hello sent, welcome not yet received

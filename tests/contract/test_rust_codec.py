@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minerva import wire
+from minerva import messages, wire
 
 ROOT = Path(__file__).parents[2]
-TYPES: dict[str, Any] = {"device": wire.FROM_DEVICE, "hub": wire.FROM_HUB}
+TYPES: dict[str, Any] = {"device": messages.FROM_DEVICE, "hub": messages.FROM_HUB}
 PLACES = {"score": 3}  # decimals that Rust keeps; levels have two
 
 Codec = Callable[[str, bytes], str | bytes]
@@ -35,8 +35,8 @@ def rust() -> Iterator[Codec]:
         timeout=300,
         check=True,
     )
-    messages = [json.loads(line) for line in made.stdout.splitlines()]
-    program = next(m["executable"] for m in messages if m.get("target", {}).get("name") == "codec")
+    lines = [json.loads(line) for line in made.stdout.splitlines()]
+    program = next(m["executable"] for m in lines if m.get("target", {}).get("name") == "codec")
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         pipe_in, pipe_out = process.stdin, process.stdout
@@ -73,12 +73,12 @@ def same_answer(rust: Codec, side: str, text: str) -> None:
     answer = rust(side, text.encode())
     types = TYPES[side]
     try:
-        message = wire.decode_message(text, types)
+        message = messages.decode_message(text, types)
     except wire.WireError as e:
         assert answer == e.code, (text, e.message)
         return
     assert isinstance(answer, bytes), (text, answer)
-    again = wire.decode_message(answer, types)
+    again = messages.decode_message(answer, types)
     assert again["type"] == message["type"]
     fields = types[message["type"]]
     assert plain(fields, again) == plain(fields, message), text

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minerva import wire
+from minerva import messages, wire
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 MEDIA = json.loads((VECTORS / "media.json").read_text())
 CONTROL = json.loads((VECTORS / "control.json").read_text())
-TYPES = {"device": wire.FROM_DEVICE, "hub": wire.FROM_HUB}
+TYPES = {"device": messages.FROM_DEVICE, "hub": messages.FROM_HUB}
 NAMES = ("kind", "flags", "stream", "frames", "seq", "time_ms")
 
 
@@ -52,15 +52,15 @@ def test_control(vector: dict) -> None:
     types = TYPES[vector["from"]]
     if "error" in vector:
         with pytest.raises(wire.WireError) as caught:
-            wire.decode_message(vector["text"], types)
+            messages.decode_message(vector["text"], types)
         assert caught.value.code == vector["error"]
         return
-    message = wire.decode_message(vector["text"], types)
+    message = messages.decode_message(vector["text"], types)
     assert message == json.loads(vector["text"])
-    assert wire.decode_message(wire.encode_message(message, types), types) == message
+    assert messages.decode_message(messages.encode_message(message, types), types) == message
     for cut in range(len(vector["text"])):
         with pytest.raises(wire.WireError) as caught:
-            wire.decode_message(vector["text"][:cut], types)
+            messages.decode_message(vector["text"][:cut], types)
         assert caught.value.code == "bad_json"
 
 
@@ -69,7 +69,7 @@ def test_any_bytes_are_a_packet_or_a_typed_error(data: bytes) -> None:
     try:
         wire.decode_media(data)
     except wire.WireError as e:
-        assert e.code in wire.ERROR_CODES
+        assert e.code in messages.ERROR_CODES
 
 
 _json = st.recursive(
@@ -86,9 +86,9 @@ def test_any_object_is_a_message_or_a_typed_error(data: st.DataObject) -> None:
     fields = [f.rstrip("?") for f in TYPES[side][kind]]
     message = {"type": kind, **{f: data.draw(_json) for f in fields}}
     try:
-        wire.decode_message(json.dumps(message), TYPES[side])
+        messages.decode_message(json.dumps(message), TYPES[side])
     except wire.WireError as e:
-        assert e.code in wire.ERROR_CODES
+        assert e.code in messages.ERROR_CODES
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_serial_arithmetic(a: int, b: int, want: int) -> None:
 
 def test_deep_nesting_is_not_json_rather_than_a_crash() -> None:
     with pytest.raises(wire.WireError) as caught:
-        wire.decode_message("[" * 4000, wire.FROM_DEVICE)
+        messages.decode_message("[" * 4000, messages.FROM_DEVICE)
     assert caught.value.code == "bad_json"
 
 
@@ -126,7 +126,7 @@ def test_deep_nesting_is_not_json_rather_than_a_crash() -> None:
 )
 def test_what_only_pythons_parser_takes_is_not_json(data: str | bytes) -> None:
     with pytest.raises(wire.WireError) as caught:
-        wire.decode_message(data, wire.FROM_HUB)
+        messages.decode_message(data, messages.FROM_HUB)
     assert caught.value.code == "bad_json"
 
 
@@ -136,4 +136,4 @@ def test_longest_hello_fits() -> None:
     hello["firmware"] = {k: "f" * 64 for k in hello["firmware"]}
     hello["kinds"] = ["pcm_s16le"] * 8
     hello["modes"] = ["features"] * 8
-    assert len(wire.encode_message(hello, wire.FROM_DEVICE)) < wire.MAX_TEXT / 2
+    assert len(messages.encode_message(hello, messages.FROM_DEVICE)) < wire.MAX_TEXT / 2

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from aiohttp import WSMsgType, web
-from minerva import wire
+from minerva import messages, wire
 
 RATE = 16_000
 
@@ -82,7 +82,7 @@ class DeviceHub:
         self.ws = ws
         async for message in ws:
             if message.type is WSMsgType.TEXT:
-                await self._on_text(ws, wire.decode_message(message.data, wire.FROM_DEVICE))
+                await self._on_text(ws, messages.decode_message(message.data, messages.FROM_DEVICE))
             elif message.type is WSMsgType.BINARY:
                 packet = wire.decode_media(message.data)
                 self.packet_count += 1

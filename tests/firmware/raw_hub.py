@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from minerva import wire
+from minerva import messages, wire
 
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -105,7 +105,7 @@ class Conversation:
         while True:
             opcode, payload = await self.hear()
             if opcode == TEXT:
-                message = wire.decode_message(payload, wire.FROM_DEVICE)
+                message = messages.decode_message(payload, messages.FROM_DEVICE)
                 if message["type"] == kind:
                     return dict(message)
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from minerva import wire
+from minerva import messages, wire
 
 from tests.device.device_hub import DeviceHub
 from tests.firmware.raw_hub import (
@@ -44,7 +44,7 @@ async def test_says_hello(variant: Any, switch_on: Any) -> None:
         seen.update(headers)
         await link.send(link.accept(headers))
         opcode, payload = await link.hear()
-        seen["hello"] = wire.decode_message(payload, wire.FROM_DEVICE)
+        seen["hello"] = messages.decode_message(payload, messages.FROM_DEVICE)
         assert opcode == TEXT
         await link.send(welcome())
 
@@ -100,8 +100,8 @@ async def test_fragments(switch_on: Any) -> None:
 
 
 REFUSALS = {
-    "unauthorized": wire.error_message("unauthorized", "no such token", True),
-    "overloaded": wire.error_message("overloaded", "try later", True),
+    "unauthorized": messages.error_message("unauthorized", "no such token", True),
+    "overloaded": messages.error_message("overloaded", "try later", True),
     "unsupported_version": {"type": "welcome", "protocol": 2},
 }
 

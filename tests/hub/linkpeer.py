@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
-from minerva import wire
+from minerva import messages, wire
 from minerva_hub.events import EngineInfo
 from minerva_hub.transcribe import TimedWord, Transcript
 
@@ -64,7 +64,7 @@ class LinkPeer:
                 if message["type"] == "ack":
                     self.acked = message.get("seq", self.acked)
                 if not kinds or message["type"] in kinds:
-                    return dict(wire.check_message(message, wire.FROM_HUB))
+                    return dict(messages.check_message(message, messages.FROM_HUB))
 
     async def refused(self) -> tuple[str, str]:
         """The fatal error that ends this connection: (code, text), and the close that must follow."""

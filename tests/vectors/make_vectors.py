@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from minerva import wire
+from minerva import messages, wire
 
 HERE = Path(__file__).parent
 
@@ -248,9 +248,9 @@ def mutations() -> list[dict]:
     out = [_refused("device", f"hello.{key} empty", {**HELLO, key: []}) for key in ("kinds", "modes")]
     for name, hash_ in (("short", "cafe"), ("long", "0" * 17), ("upper case", "00000000CAFE1234")):
         out.append(_refused("device", f"hello.self_test {name}", {**HELLO, "self_test": hash_}))
-    for side, messages in VALID.items():
-        types = wire.FROM_DEVICE if side == "device" else wire.FROM_HUB
-        for message in messages:
+    for side, said in VALID.items():
+        types = messages.FROM_DEVICE if side == "device" else messages.FROM_HUB
+        for message in said:
             for field in types[message["type"]]:
                 key = field.rstrip("?")
                 wrong = {**message, key: {"never": "valid"} if key != "drops" else "x"}
@@ -272,8 +272,8 @@ def _refused(side: str, name: str, message: dict) -> dict:
 def control() -> list[dict]:
     valid = [
         {"name": m["type"], "by": "generator", "from": side, "text": json.dumps(m)}
-        for side, messages in VALID.items()
-        for m in messages
+        for side, said in VALID.items()
+        for m in said
     ]
     return hand_control() + valid + mutations()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import WSCloseCode, web
-from minerva import wire
+from minerva import messages, wire
 
 from minerva_hub.link.hub import MAX_LINKS, LinkHub
 from minerva_hub.link.socket import HEARTBEAT_S, MAX_FRAME, Link
@@ -52,7 +52,7 @@ async def _link(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _refuse(ws: web.WebSocketResponse, code: str, text: str) -> None:
-    await ws.send_str(wire.encode_message(wire.error_message(code, text, True), wire.FROM_HUB))
+    await ws.send_str(messages.encode_message(messages.error_message(code, text, True), messages.FROM_HUB))
     await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=code.encode())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
-from minerva import wire
+from minerva import messages, wire
 
 from minerva_hub.errors import PeerError
 
@@ -54,7 +54,7 @@ class LinkSession:
     def receive_text(self, data: str) -> dict[str, Any]:
         """A text frame -> its checked message. PeerError as docs/protocol.md says."""
         try:
-            message: dict[str, Any] = wire.decode_message(data, wire.FROM_DEVICE)
+            message: dict[str, Any] = messages.decode_message(data, messages.FROM_DEVICE)
         except wire.WireError as e:
             raise PeerError(e.code, f"{self.who}: {e.message}") from e
         after = TRANSITIONS.get((self.state, message["type"]))

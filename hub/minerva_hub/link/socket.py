@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from minerva import wire
+from minerva import messages, wire
 
 from minerva_hub.audio import mel64
 from minerva_hub.auth import source
@@ -112,12 +112,12 @@ class Link:
                 while self._outbox:
                     message = self._outbox.popleft()
                     await asyncio.wait_for(
-                        self._ws.send_str(wire.encode_message(message, wire.FROM_HUB)), SEND_S
+                        self._ws.send_str(messages.encode_message(message, messages.FROM_HUB)), SEND_S
                     )
                 if self._ending is not None:
-                    error = wire.error_message(self._ending.code, str(self._ending), True)
+                    error = messages.error_message(self._ending.code, str(self._ending), True)
                     await asyncio.wait_for(
-                        self._ws.send_str(wire.encode_message(error, wire.FROM_HUB)), SEND_S
+                        self._ws.send_str(messages.encode_message(error, messages.FROM_HUB)), SEND_S
                     )
                     reason = self._ending.code.encode()[:CLOSE_REASON]
                     await self._ws.close(code=WSCloseCode.POLICY_VIOLATION, message=reason, drain=False)

@@ -1,8 +1,9 @@
 import json
 
+from minerva.messages import FROM_DEVICE, decode_message
 from minerva.privacy import Privacy
 from minerva.session import CLOSED, GREETING, LIVE, Session
-from minerva.wire import FROM_DEVICE, MAX_MEDIA, MODES, PROTOCOL, decode_message
+from minerva.wire import MAX_MEDIA, MODES, PROTOCOL
 
 WELCOME = {
     "type": "welcome",

@@ -1,10 +1,10 @@
 import json
 import sys
 
-from minerva import strict_json, wire
+from minerva import messages, strict_json, wire
 from minerva.strict_json import MAX_DEPTH
 
-TYPES = {"device": wire.FROM_DEVICE, "hub": wire.FROM_HUB}
+TYPES = {"device": messages.FROM_DEVICE, "hub": messages.FROM_HUB}
 NAMES = ("kind", "flags", "stream", "frames", "seq", "time_ms")
 
 
@@ -61,13 +61,13 @@ def check_control_vectors():
         types = TYPES[vector["from"]]
         for data in (vector["text"], vector["text"].encode()):
             if "error" in vector:
-                code = refusal(wire.decode_message, data, types)
+                code = refusal(messages.decode_message, data, types)
                 assert code == vector["error"], (vector["name"], code)
                 continue
-            message = wire.decode_message(data, types)
+            message = messages.decode_message(data, types)
             assert message == json.loads(vector["text"]), vector["name"]
-            again = wire.encode_message(message, types)
-            assert wire.decode_message(again, types) == message, vector["name"]
+            again = messages.encode_message(message, types)
+            assert messages.decode_message(again, types) == message, vector["name"]
 
 
 def check_control_cut_at_every_byte():
@@ -76,7 +76,7 @@ def check_control_cut_at_every_byte():
             continue
         text = vector["text"]
         for cut in range(len(text)):
-            code = refusal(wire.decode_message, text[:cut], TYPES[vector["from"]])
+            code = refusal(messages.decode_message, text[:cut], TYPES[vector["from"]])
             assert code == "bad_json", (vector["name"], cut, code)
 
 
@@ -128,9 +128,9 @@ WHOLE = (
 def check_broken_structure_is_not_json():
     for text in BROKEN:
         for data in (text, bytearray(text), text.decode()):
-            assert refusal(wire.decode_message, data, wire.FROM_HUB) == "bad_json", text
+            assert refusal(messages.decode_message, data, messages.FROM_HUB) == "bad_json", text
     for text in WHOLE:
-        assert wire.decode_message(text, wire.FROM_HUB)["on"] is False, text
+        assert messages.decode_message(text, messages.FROM_HUB)["on"] is False, text
 
 
 def check_the_scanner_finds_what_the_strict_parser_finds():
@@ -158,5 +158,5 @@ def check_depth_is_bounded():
             assert "deeper" in str(e)
         else:
             raise AssertionError(depth)
-    assert refusal(wire.decode_message, b"[" * 4000, wire.FROM_HUB) == "bad_json"
-    assert refusal(wire.decode_message, b'{"x":' * 500, wire.FROM_HUB) == "bad_json"
+    assert refusal(messages.decode_message, b"[" * 4000, messages.FROM_HUB) == "bad_json"
+    assert refusal(messages.decode_message, b'{"x":' * 500, messages.FROM_HUB) == "bad_json"

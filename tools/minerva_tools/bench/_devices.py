@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import numpy as np
-from minerva import wire
+from minerva import messages, wire
 
 from minerva_tools.bench._hub import TOKEN
 from minerva_tools.conversation import load_demo, read_flac
@@ -91,7 +91,7 @@ class Sender:
             "ceiling": "full",
             "mute": "off",
         }
-        await self._ws.send_str(wire.encode_message(hello, wire.FROM_DEVICE))
+        await self._ws.send_str(messages.encode_message(hello, messages.FROM_DEVICE))
         answer = await self._ws.receive_json(timeout=30)
         if answer["type"] != "welcome":
             raise RuntimeError(f"{self._id}: {answer}")

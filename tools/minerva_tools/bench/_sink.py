@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import WSMsgType, web
-from minerva import wire
+from minerva import messages, wire
 
 from minerva_tools.measure import percentile
 
@@ -75,7 +75,7 @@ class Receiver:
         """A device's connection, to its end."""
         ws = web.WebSocketResponse(protocols=(wire.SUBPROTOCOL,), compress=False, heartbeat=15)
         await ws.prepare(request)
-        hello = wire.decode_message((await ws.receive(timeout=10)).data, wire.FROM_DEVICE)
+        hello = messages.decode_message((await ws.receive(timeout=10)).data, messages.FROM_DEVICE)
         peer = self._peers.setdefault(hello["device"], Peer())
         peer.connections += 1
         peer.seq = None
@@ -90,7 +90,7 @@ class Receiver:
             "frames": self._sink.frames,
             "resume": None,
         }
-        await ws.send_str(wire.encode_message(welcome, wire.FROM_HUB))
+        await ws.send_str(messages.encode_message(welcome, messages.FROM_HUB))
         acked = time.monotonic()
         async for message in ws:
             now = time.monotonic()
@@ -98,11 +98,10 @@ class Receiver:
                 self._packet(peer, message.data, now * 1000)
                 if now - acked > ACK_S:
                     acked = now
-                    await ws.send_str(
-                        wire.encode_message({"type": "ack", "stream": 0, "seq": peer.seq}, wire.FROM_HUB)
-                    )
+                    ack = {"type": "ack", "stream": 0, "seq": peer.seq}
+                    await ws.send_str(messages.encode_message(ack, messages.FROM_HUB))
             elif message.type is WSMsgType.TEXT:
-                self._message(peer, wire.decode_message(message.data, wire.FROM_DEVICE), now * 1000)
+                self._message(peer, messages.decode_message(message.data, messages.FROM_DEVICE), now * 1000)
         return ws
 
     def _packet(self, peer: Peer, data: bytes, now_ms: float) -> None:
