@@ -118,6 +118,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             devices_online=fleet.online,
             queues=pipeline.queues(),
             drops={name: count for name, count in drops.items() if count},
+            work=pipeline.work(),
             failed=access.failures.lines(),
         )
 

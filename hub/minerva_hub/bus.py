@@ -7,9 +7,18 @@ import threading
 from collections import deque
 from types import TracebackType
 
-from minerva_hub.events import BusEvent, DeviceChanged, Level, ModelChanged, RolloutChanged, Speaking
+from minerva_hub.events import (
+    BusEvent,
+    DeviceChanged,
+    Level,
+    ModelChanged,
+    Partial,
+    RolloutChanged,
+    Speaking,
+)
 
 _REPLACEABLE = (
+    Partial,
     Level,
     Speaking,
     DeviceChanged,
@@ -21,8 +30,8 @@ _REPLACEABLE = (
 class Subscription:
     """Events for one subscriber, bounded: `async for event in subscription`, `with` ends it.
 
-    A full one drops its oldest Level, else Speaking, DeviceChanged, RolloutChanged, ModelChanged, else any
-    event: counted.
+    A full one drops its oldest Partial, else Level, Speaking, DeviceChanged, RolloutChanged, ModelChanged,
+    else any event: counted.
     """
 
     def __init__(self, bus: Bus, maxsize: int) -> None:

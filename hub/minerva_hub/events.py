@@ -288,7 +288,7 @@ class FailedAttempts(Record, frozen=True, kw_only=True):
 
 
 class HubHealth(Record, frozen=True, kw_only=True):
-    """What /api/health says."""
+    """What /api/health says; `work` is what recognisers did: jobs, ms, encoder frames of 10 ms."""
 
     version: str
     hub_id: str
@@ -298,6 +298,7 @@ class HubHealth(Record, frozen=True, kw_only=True):
     devices_online: int = 0
     queues: dict[str, int] = {}
     drops: dict[str, int] = {}
+    work: dict[str, int] = {}
     failed: tuple[FailedAttempts, ...] = ()
 
 
@@ -429,22 +430,38 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class UtteranceAdded(Event, frozen=True, kw_only=True, tag="utterance"):
-    """An utterance was committed."""
+    """An utterance was committed; `late_s`: how long its sound had waited for that, 0 when not too long."""
 
     utterance: Utterance
+    late_s: int = 0
 
 
 class Speaking(Event, frozen=True, kw_only=True, tag="speaking"):
     """Somebody speaks, or what they said is being written down; `idle` ends it.
 
-    A device has at most one of these going on. `text` is the partial text where the engine gives one.
+    A device has at most one of these going on.
     """
 
     device: str
     room: str
     state: Literal["speaking", "transcribing", "idle"]
     since_ms: int
-    text: str = ""
+
+
+class Partial(Event, frozen=True, kw_only=True, tag="partial"):
+    """The words so far of somebody who is still speaking: `since_ms` is when that began, as in `speaking`.
+
+    `committed` only grows until the utterance comes, whose text begins with it (or several utterances, where
+    several people spoke); `tail` may change. Together at most 2000 characters. `until_ms` is the end of the
+    sound that they were heard in.
+    """
+
+    device: str
+    room: str
+    since_ms: int
+    until_ms: int
+    committed: str
+    tail: str
 
 
 class Level(Event, frozen=True, kw_only=True, tag="level"):
@@ -524,6 +541,7 @@ class HealthChanged(Event, frozen=True, kw_only=True, tag="health"):
 BusEvent = (
     UtteranceAdded
     | Speaking
+    | Partial
     | Level
     | SoundHeard
     | SessionChanged
@@ -545,6 +563,7 @@ class Snapshot(Event, frozen=True, kw_only=True, tag="snapshot"):
     devices: tuple[DeviceInfo, ...]
     health: HubHealth
     speaking: tuple[Speaking, ...]
+    partials: tuple[Partial, ...] = ()
 
 
 class Dropped(Event, frozen=True, kw_only=True, tag="dropped"):

@@ -1,7 +1,7 @@
 """/api/events: the bus as server-sent events, for the page and for programs.
 
 A client is subscribed first and then told how things stand, so nothing falls between the two. Each client's
-queue is bounded by the bus, which gives up levels first; what a slow client missed is told to it.
+queue is bounded by the bus, which gives up partials first, then levels; a slow client is told what it missed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from aiohttp import web
 
 from minerva_hub.bus import Bus, Subscription
 from minerva_hub.errors import MinervaError
-from minerva_hub.events import DeviceChanged, DeviceInfo, Dropped, Event, HubHealth, Snapshot, Speaking
+from minerva_hub.events import (
+    DeviceChanged,
+    DeviceInfo,
+    Dropped,
+    Event,
+    HubHealth,
+    Partial,
+    Snapshot,
+    Speaking,
+)
 
 HEARTBEAT_S = 15.0
 RETRY_MS = 2000  # how long a browser waits before it connects again
@@ -41,6 +50,7 @@ class Streams:
         self._health = health
         self._open: set[Subscription] = set()
         self._speaking: dict[str, Speaking] = {}
+        self._partials: dict[str, Partial] = {}  # of what is still being spoken
         self._watch: Subscription | None = None
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
@@ -67,13 +77,21 @@ class Streams:
             self._note(event)
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Speaking):
+        if isinstance(event, Partial):
+            self._partials[event.device] = event
+        elif isinstance(event, Speaking):
             if event.state == "idle":
-                self._speaking.pop(event.device, None)
+                self._forget(event.device)
             else:
                 self._speaking[event.device] = event
+                if event.state == "speaking":
+                    self._partials.pop(event.device, None)
         elif isinstance(event, DeviceChanged) and not event.device.online:
-            self._speaking.pop(event.device.id, None)
+            self._forget(event.device.id)
+
+    def _forget(self, device: str) -> None:
+        self._speaking.pop(device, None)
+        self._partials.pop(device, None)
 
     async def _snapshot(self) -> Snapshot:
         while self._watch is not None and len(self._watch):  # does not suspend: these are here already
@@ -84,6 +102,7 @@ class Streams:
             devices=devices,
             health=self._health(),
             speaking=tuple(event for event in self._speaking.values() if event.device in known),
+            partials=tuple(event for event in self._partials.values() if event.device in known),
         )
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

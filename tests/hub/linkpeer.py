@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 from minerva import messages, wire
 from minerva_hub.events import EngineInfo
-from minerva_hub.transcribe import TimedWord, Transcript
+from minerva_hub.transcribe import Hypothesis, TimedWord, Transcript
 
 HELLO: dict[str, Any] = {
     "type": "hello",
@@ -117,6 +117,9 @@ class DigestEngine:
         word = hashlib.sha256(pcm.tobytes()).hexdigest()[:12]
         end_s = len(pcm) / 16000
         return Transcript(word, (TimedWord(word, 0.0, end_s, 1.0),), "en")
+
+    def hypothesis(self, pcm: np.ndarray) -> Hypothesis:
+        return Hypothesis(tuple(word.text for word in self.transcribe(pcm).words))
 
     def close(self) -> None:
         pass

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from minerva_hub.bus import Bus
-from minerva_hub.events import BusEvent, DeviceRemoved, Level, Speaking
+from minerva_hub.events import BusEvent, DeviceRemoved, Level, Partial, Speaking
 
 
 def level(n: int) -> Level:
@@ -16,6 +16,10 @@ def level(n: int) -> Level:
 
 def speaking(n: int) -> Speaking:
     return Speaking(device=f"d{n}", room="Hall", state="speaking", since_ms=n)
+
+
+def partial(n: int) -> Partial:
+    return Partial(device=f"d{n}", room="Hall", since_ms=n, until_ms=n, committed="we", tail="need")
 
 
 def removed(n: int) -> DeviceRemoved:
@@ -49,7 +53,7 @@ async def test_a_waiting_subscriber_is_woken() -> None:
         assert await asyncio.wait_for(waiting, 5) == removed(1)
 
 
-async def test_overflow_drops_levels_then_speaking_then_the_oldest() -> None:
+async def test_overflow_drops_partials_first_then_levels_then_speaking_then_the_oldest() -> None:
     bus = Bus()
     events: list[BusEvent] = [speaking(0), removed(1), level(2), level(3), removed(4)]
     assert await drain(bus, events, 4) == ([speaking(0), removed(1), level(3), removed(4)], 1)
@@ -57,6 +61,9 @@ async def test_overflow_drops_levels_then_speaking_then_the_oldest() -> None:
     assert await drain(bus, events, 2) == ([removed(1), removed(4)], 3)
     assert await drain(bus, events, 1) == ([removed(4)], 4)
     assert bus.dropped == 1 + 2 + 3 + 4
+    wordy = [level(0), speaking(1), partial(2), partial(3), removed(4)]
+    assert await drain(bus, wordy, 4) == ([level(0), speaking(1), partial(3), removed(4)], 1)
+    assert await drain(bus, wordy, 3) == ([level(0), speaking(1), removed(4)], 2)
 
 
 async def test_one_slow_subscriber_costs_the_others_nothing() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from minerva_hub.config import HubConfig, find_file, is_loopback, load_config, to_toml
 from minerva_hub.config.fields import Setting, settings
+from minerva_hub.config.languages import LANGUAGES, vocabulary_by_language
 from minerva_hub.errors import ConfigError
 
 
@@ -77,6 +78,13 @@ def test_every_setting_refuses_what_it_cannot_be(setting: Setting, tmp_path: Pat
         ("[segment]\nthreshold = nan\n", ["segment.threshold = nan", "a number above 0"]),
         ("[transcribe]\nengine = 'whisper'\n", ["'whisper'", '"auto", "faster-whisper" or "pocketsphinx"']),
         ("[transcribe]\nlanguage = 'e'\n", ["'e'", "text of 2 to 8 characters"]),
+        ("[transcribe]\nlanguage = 'en-GB'\n", ["transcribe.language = 'en-GB'", "no language code"]),
+        ("[transcribe]\nlanguage='auto'\nlanguages = 'en, xx'\n", ["languages = 'en, xx'", "'xx' is no"]),
+        ("[transcribe]\nlanguages = 'en'\n", ["transcribe.languages = 'en'", "set that to auto"]),
+        ("[transcribe]\nvocabulary = 'dee: Herd'\n", ["'dee' is no language code"]),
+        (f"[transcribe]\nvocabulary = '{'a' * 41}'\n", ["a word has up to 40 printable characters"]),
+        (f"[transcribe]\nvocabulary = '{'a,' * 301}'\n", ["text of 0 to 600 characters"]),
+        ("[transcribe]\npace_min_s = 6\n", ["pace_min_s (6) is above transcribe.pace_max_s (5)"]),
         ("[store]\npath = ''\n", ["store.path = ''", "a path"]),
         ("[segment]\nrelease = 0.9\n", ["segment.release (0.9) is above segment.threshold (0.5)"]),
         ("[server\n", ["not TOML", "line 1"]),
@@ -86,6 +94,24 @@ def test_every_setting_refuses_what_it_cannot_be(setting: Setting, tmp_path: Pat
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, words: list[str]) -> None:
     path = file_with(tmp_path, text)
     refused(path, {}, {}, str(path), *words)
+
+
+def test_languages_that_are_known_are_those_of_whisper() -> None:
+    tokenizer = pytest.importorskip("faster_whisper.tokenizer")
+    assert set(tokenizer._LANGUAGE_CODES) == LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", {}),
+        (" ; , ;", {}),
+        ("Minerva, Ada Lovelace", {"": ("Minerva", "Ada Lovelace")}),
+        ("Minerva; de: Kessel, Herd; de: Topf", {"": ("Minerva",), "de": ("Kessel", "Herd", "Topf")}),
+    ],
+)
+def test_a_vocabulary_is_words_by_language(text: str, words: dict[str, tuple[str, ...]]) -> None:
+    assert vocabulary_by_language(text) == words
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from minerva_hub.segment import (
     Segment,
     SegmentEnded,
     Settled,
+    SoFar,
     SpeechBegan,
     SpeechDropped,
     VadBank,
@@ -141,6 +142,50 @@ def test_a_hub_killed_after_any_settled_packet_hears_the_same_again(sent: list[S
 @given(streams(), st.integers(1, 200))
 def test_the_same_is_heard_whenever_steps_are_taken(sent: list[Sent], every: int):
     assert [plain(e) for e in listen(sent, every=every)] == [plain(e) for e in listen(sent)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(streams())
+def test_looking_at_speech_that_goes_on_changes_nothing_and_shows_the_segment_to_come(sent: list[Sent]):
+    bank = EarBank(CONFIG, vad(), backlog_s=120)
+    ear = bank.open()
+    heard: list[EarEvent] = []
+    looks: list[tuple[int, SoFar]] = []  # (segments before it, what was seen)
+    for p in sent:
+        ear.feed(p.pcm, p.start_ms, p.seq, begins=p.begins, ends=p.ends)
+        heard += [event for _, event in bank.step(64)]
+        so_far = ear.so_far()
+        assert (so_far is None) == (ear.spoken == 0)
+        if so_far is not None:
+            looks.append((len(segments(heard)), so_far))
+    ear.flush()
+    heard += drain(bank)
+    assert [plain(e) for e in heard] == [plain(e) for e in listen(sent)]
+    for number, so_far in looks:
+        whole = segments(heard)[number].pcm
+        common = min(len(whole), len(so_far.pcm))
+        np.testing.assert_array_equal(so_far.pcm[:common], whole[:common])
+        assert not so_far.certain or len(so_far.pcm) <= len(whole) + 480 * 16
+
+
+def test_of_speech_that_may_be_cut_only_the_first_part_is_certain():
+    sent = packets(sound("voice", 0, 130))
+    bank = EarBank(SegmentConfig(max_segment_s=2), vad(), backlog_s=120)
+    ear = bank.open()
+    certain_s = uncertain_s = 0.0
+    heard: list[EarEvent] = []
+    for p in sent:
+        ear.feed(p.pcm, p.start_ms, p.seq)
+        heard += [event for _, event in bank.step(64)]
+        so_far = ear.so_far()
+        if segments(heard):
+            break
+        if so_far is not None and so_far.certain:
+            certain_s = len(so_far.pcm) / 16_000
+        elif so_far is not None:
+            uncertain_s = len(so_far.pcm) / 16_000
+    cut_s = len(segments(heard)[0].pcm) / 16_000
+    assert 1.0 < certain_s <= cut_s < uncertain_s
 
 
 @settings(max_examples=20, deadline=None)

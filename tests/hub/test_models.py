@@ -24,8 +24,7 @@ from minerva_hub.models import (
     records,
 )
 from minerva_hub.transcribe import choose_engine
-
-from tests.fakes.scripted_whisper import write_scripted_whisper
+from minerva_tools.scripted_whisper import write_scripted_whisper
 
 WHISPERS = ("tiny", "base", "small", "medium", "large-v3", "large-v3-turbo")
 

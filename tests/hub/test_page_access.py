@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from minerva_hub.events import Gap, NewSound, Speaking
+from minerva_hub.events import Gap, NewSound, Partial, Speaking
 from playwright.async_api import expect
 from watched_page import Watched
 from web_fakes import TestHub, device, health, now_ms
@@ -89,8 +89,10 @@ async def furnished(page_hub: TestHub) -> TestHub:
     await page_hub.store.add_gap(
         Gap(device="long", start_ms=at, end_ms=at + 5000, packets=3, reason="overwritten")
     )
+    page_hub.bus.publish(Speaking(device="long", room=long, state="speaking", since_ms=at))
+    words = "and so " * 30 + "a" * 80
     page_hub.bus.publish(
-        Speaking(device="long", room=long, state="speaking", since_ms=at, text="and so " * 30)
+        Partial(device="long", room=long, since_ms=at, until_ms=at, committed=words, tail=words)
     )
     return page_hub
 

@@ -14,10 +14,12 @@ from minerva_hub.events import (
     HealthChanged,
     Level,
     NewSound,
+    Partial,
     SessionRemoved,
     SoundHeard,
     SpeakersChanged,
     Speaking,
+    UtteranceAdded,
 )
 from playwright.async_api import expect
 from watched_page import Watched
@@ -28,8 +30,14 @@ Open = Callable[..., Awaitable[Watched]]
 EVIL = """<img src=x onerror="document.body.id='owned'"><script>alert(1)</script> & "quoted" 'text'"""
 
 
-def speaking(state: str, text: str = "") -> Speaking:
-    return Speaking(device="kitchen", room="Kitchen", state=state, since_ms=now_ms(), text=text)  # type: ignore[arg-type]
+def speaking(state: str, since_ms: int = 0) -> Speaking:
+    return Speaking(device="kitchen", room="Kitchen", state=state, since_ms=since_ms)  # type: ignore[arg-type]
+
+
+def partial(committed: str, tail: str = "", since_ms: int = 0) -> Partial:
+    return Partial(
+        device="kitchen", room="Kitchen", since_ms=since_ms, until_ms=since_ms, committed=committed, tail=tail
+    )
 
 
 async def test_what_is_said_appears_live_with_speaker_room_and_colour(
@@ -45,10 +53,10 @@ async def test_what_is_said_appears_live_with_speaker_room_and_colour(
     log = page.get_by_role("log", name="Live transcript")
     await expect(log.get_by_text("before the page was open")).to_be_visible()
 
-    page_hub.bus.publish(speaking("speaking", "good mor"))
+    page_hub.bus.publish(speaking("speaking"))
     now = page.get_by_role("list", name="Being said now")
     await expect(now).to_contain_text("Kitchen")
-    await expect(now).to_contain_text("good mor")
+    await expect(now).to_contain_text("someone is speaking…")
     page_hub.bus.publish(speaking("idle"))
     await expect(now.get_by_role("listitem")).to_have_count(0)
 
@@ -67,6 +75,53 @@ async def test_what_is_said_appears_live_with_speaker_room_and_colour(
     assert [await lines.nth(i).get_attribute("data-colour") for i in range(2)] == colours[:2]
 
 
+async def test_words_appear_while_they_are_spoken_and_the_line_replaces_them(
+    open_page: Open, page_hub: TestHub
+) -> None:
+    page_hub.fleet.add(device())
+    at = now_ms()
+    session = await page_hub.store.begin_session("kitchen", "Kitchen", at)
+    page_hub.bus.publish(speaking("speaking", at))
+    page_hub.bus.publish(partial("", "we", at))
+    watched = await open_page()
+    await watched.open()
+    page = watched.page
+    row = page.get_by_role("list", name="Being said now").get_by_role("listitem")
+    await expect(row.locator(".tail")).to_have_text("we")  # the page was opened in the middle of it
+    page_hub.bus.publish(partial("we need", "to by", at))
+    await expect(row.locator(".partial")).to_have_text("we need")
+    await expect(row.locator(".tail")).to_have_text("to by")
+    shades = [
+        await row.locator(f".{name}").evaluate("one => getComputedStyle(one).color")
+        for name in ("partial", "tail")
+    ]
+    assert shades[0] == await page.evaluate("() => getComputedStyle(document.body).color") != shades[1]
+    assert await row.evaluate("one => one.closest('[aria-live], [role=log], [role=status]')") is None
+    # Somebody goes on while the words before are still being written down.
+    page_hub.bus.publish(speaking("transcribing", at))
+    page_hub.bus.publish(speaking("speaking", at + 5000))
+    await expect(row).to_have_count(2)
+    await expect(row.nth(1)).to_contain_text("someone is speaking…")
+    page_hub.bus.publish(partial("", "yes", at + 5000))
+    await expect(row.nth(1)).to_contain_text("yes")
+    await page_hub.say(session.id, "Speaker A", "we need to buy bread", start_ms=at)
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("yes")
+    await expect(page.get_by_role("log")).to_contain_text("we need to buy bread")
+    page_hub.bus.publish(speaking("idle"))
+    await expect(row).to_have_count(0)
+
+
+async def test_a_line_that_came_late_says_so(open_page: Open, page_hub: TestHub) -> None:
+    page_hub.fleet.add(device())
+    session = await page_hub.store.begin_session("kitchen", "Kitchen", now_ms())
+    watched = await open_page()
+    await watched.open()
+    said = await page_hub.say(session.id, "Speaker A", "we need bread", publish=False)
+    page_hub.bus.publish(UtteranceAdded(utterance=said, late_s=35))
+    await expect(watched.page.locator(f"#u{said.id} .late")).to_have_text("35 s late")
+
+
 async def test_text_from_people_and_devices_is_inert(open_page: Open, page_hub: TestHub) -> None:
     page_hub.fleet.add(device(room=EVIL, problem=EVIL, firmware=EVIL, board=EVIL, kind=EVIL, slot=EVIL))
     page_hub.current[0] = health(
@@ -81,7 +136,8 @@ async def test_text_from_people_and_devices_is_inert(open_page: Open, page_hub: 
     for place in ("live", "devices", "timeline", "timeline?q=%3Cimg", f"session/{session.id}"):
         await watched.open(place)
         await expect(watched.page.get_by_text("onerror").first).to_be_attached()
-        page_hub.bus.publish(speaking("speaking", EVIL))
+        page_hub.bus.publish(speaking("speaking"))
+        page_hub.bus.publish(partial(EVIL, EVIL))
         await watched.page.wait_for_timeout(150)
         assert await watched.page.locator("main img, main script").count() == 0
         assert await watched.page.locator("#owned").count() == 0

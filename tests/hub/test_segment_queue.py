@@ -1,10 +1,8 @@
 """The queue of segments: order within a stream, turns between streams, bounds, settling."""
 
-import asyncio
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minerva_hub.pipeline.queue import SegmentQueue
@@ -24,62 +22,58 @@ def segment(last_seq: int) -> Segment:
     return Segment(np.zeros(16, np.int16), 0, 1, last_seq)
 
 
-async def take(queue: SegmentQueue) -> tuple[Any, Any]:
-    async with asyncio.timeout(1):
-        job = await queue.take()
-        return job.stream, job
+def take(queue: SegmentQueue) -> tuple[Any, Any]:
+    job = queue.pop()
+    assert job is not None
+    return job.stream, job
 
 
-async def test_streams_take_turns_and_a_stream_keeps_its_order() -> None:
+def test_streams_take_turns_and_a_stream_keeps_its_order() -> None:
     queue, chatty, quiet = SegmentQueue(), Stream("chatty"), Stream("quiet")
     for i in range(5):
         queue.put(chatty, segment(i))
     queue.put(quiet, segment(100))
     order = []
     for _ in range(6):
-        stream, job = await take(queue)
+        stream, job = take(queue)
         order.append(job.segment.last_seq)
         queue.done(stream.device)
     assert order.index(100) <= 1
     assert [n for n in order if n < 100] == [0, 1, 2, 3, 4]
 
 
-async def test_a_stream_has_one_job_at_a_time() -> None:
+def test_a_stream_has_one_job_at_a_time() -> None:
     queue, stream = SegmentQueue(), Stream("a")
     queue.put(stream, segment(1))
     queue.put(stream, segment(2))
-    await take(queue)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
-            await queue.take()
+    take(queue)
+    assert queue.pop() is None
     assert queue.pending(stream.device)
     queue.done(stream.device)
-    assert (await take(queue))[1].segment.last_seq == 2
+    assert (take(queue))[1].segment.last_seq == 2
 
 
-async def test_what_comes_while_a_stream_has_its_turn_waits_for_the_next() -> None:
+def test_what_comes_while_a_stream_has_its_turn_waits_for_the_next() -> None:
     queue, stream = SegmentQueue(), Stream("a")
     queue.put(stream, segment(1))
-    await take(queue)
+    take(queue)
     queue.put(stream, segment(2))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
-            await queue.take()
+    assert queue.pop() is None
     queue.done(stream.device)
-    assert (await take(queue))[1].segment.last_seq == 2
+    assert (take(queue))[1].segment.last_seq == 2
 
 
-async def test_the_oldest_is_handed_back_when_there_are_too_many() -> None:
+def test_the_oldest_is_handed_back_when_there_are_too_many() -> None:
     queue, stream = SegmentQueue(max_waiting=2), Stream("a")
     assert queue.put(stream, segment(1)) == []
     assert queue.put(stream, segment(2)) == []
     (lost,) = queue.put(stream, segment(3))
     assert lost.segment is not None and lost.segment.last_seq == 1
     assert queue.dropped == 1
-    assert (await take(queue))[1].segment.last_seq == 2
+    assert (take(queue))[1].segment.last_seq == 2
 
 
-async def test_the_device_with_the_most_sound_gives_way_when_all_together_have_too_much() -> None:
+def test_the_device_with_the_most_sound_gives_way_when_all_together_have_too_much() -> None:
     queue, chatty, quiet = SegmentQueue(max_samples=100), Stream("chatty"), Stream("quiet")
     queue.put(quiet, segment(1))
     for i in range(5):
@@ -89,7 +83,7 @@ async def test_the_device_with_the_most_sound_gives_way_when_all_together_have_t
     assert lost_job.stream is chatty and lost_job.segment.last_seq == 10
 
 
-async def test_a_device_that_boots_again_and_again_gets_no_more_turns_than_another() -> None:
+def test_a_device_that_boots_again_and_again_gets_no_more_turns_than_another() -> None:
     queue, quiet = SegmentQueue(max_waiting=4), Stream("quiet")
     boots = [Stream("chatty") for _ in range(12)]
     lost = [job for number, boot in enumerate(boots) for job in queue.put(boot, segment(number))]
@@ -97,42 +91,38 @@ async def test_a_device_that_boots_again_and_again_gets_no_more_turns_than_anoth
     assert len(lost) == 8
     order = []
     for _ in range(2):
-        stream, _ = await take(queue)
+        stream, _ = take(queue)
         order.append(stream.device)
     assert sorted(order) == ["chatty", "quiet"]
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
-            await queue.take()
+    assert queue.pop() is None
 
 
-async def test_a_removed_device_has_nothing_waiting() -> None:
+def test_a_removed_device_has_nothing_waiting() -> None:
     queue, stream = SegmentQueue(), Stream("a")
     queue.put(stream, segment(1))
     queue.forget("a")
     assert len(queue) == 0 and not queue.pending("a")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
-            await queue.take()
+    assert queue.pop() is None
 
 
-async def test_silence_settles_at_once_or_after_what_was_said_before_it() -> None:
+def test_silence_settles_at_once_or_after_what_was_said_before_it() -> None:
     queue, stream = SegmentQueue(), Stream("a")
     queue.settle(stream, 5)
     assert stream.settled == [5]
     queue.put(stream, segment(8))
     queue.settle(stream, 9)
-    taken, job = await take(queue)
+    taken, job = take(queue)
     assert job.settles == 9
     queue.settle(stream, 12)  # while 8 is being written down
     assert stream.settled == [5]
     queue.done(taken.device)
-    _, job = await take(queue)
+    _, job = take(queue)
     assert job.segment is None and job.settles == 12
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
 def test_nothing_is_lost_or_doubled_and_settling_never_overtakes(steps: list[tuple[str, bool]]) -> None:
-    async def run() -> None:
+    def run() -> None:
         queue = SegmentQueue()
         streams = {name: Stream(name) for name in "abc"}
         done: dict[str, list[int]] = {name: [] for name in "abc"}
@@ -142,7 +132,7 @@ def test_nothing_is_lost_or_doubled_and_settling_never_overtakes(steps: list[tup
             else:
                 queue.settle(streams[name], seq)
         while len(queue):
-            stream, job = await take(queue)
+            stream, job = take(queue)
             if job.segment is not None:
                 assert all(settled < job.segment.last_seq for settled in stream.settled)
                 done[stream.name].append(job.segment.last_seq)
@@ -152,4 +142,4 @@ def test_nothing_is_lost_or_doubled_and_settling_never_overtakes(steps: list[tup
             assert done[name] == [i for i, (n, is_segment) in enumerate(steps) if n == name and is_segment]
             assert not queue.pending(name)
 
-    asyncio.run(run())
+    run()

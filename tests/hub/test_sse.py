@@ -18,6 +18,7 @@ from minerva_hub.events import (
     Gap,
     GapRecorded,
     Level,
+    Partial,
     SessionRemoved,
     Speaking,
     StreamEvent,
@@ -67,8 +68,12 @@ async def stream(hub: TestHub) -> AsyncIterator[Frames]:
         yield Frames(response)
 
 
-def speaking(state: str, text: str = "", id_: str = "kitchen") -> Speaking:
-    return Speaking(device=id_, room="Kitchen", state=state, since_ms=now_ms(), text=text)  # type: ignore[arg-type]
+def speaking(state: str, id_: str = "kitchen", since_ms: int = 0) -> Speaking:
+    return Speaking(device=id_, room="Kitchen", state=state, since_ms=since_ms)  # type: ignore[arg-type]
+
+
+def partial(committed: str, tail: str = "", id_: str = "kitchen") -> Partial:
+    return Partial(device=id_, room="Kitchen", since_ms=0, until_ms=500, committed=committed, tail=tail)
 
 
 def level(n: int) -> Level:
@@ -77,7 +82,9 @@ def level(n: int) -> Level:
 
 async def test_heartbeat_and_snapshot_come_first(hub: TestHub) -> None:
     hub.fleet.add(device())
-    hub.bus.publish(speaking("speaking", "good mor"))  # not yet seen by the stream's own watch: no race
+    hub.bus.publish(speaking("speaking"))  # not yet seen by the stream's own watch: no race
+    hub.bus.publish(partial("", "good"))
+    hub.bus.publish(partial("good", "mor"))
     async with stream(hub) as frames:
         first = await frames.next()
     assert frames.comments == 1
@@ -85,19 +92,32 @@ async def test_heartbeat_and_snapshot_come_first(hub: TestHub) -> None:
     assert first["event"] == first["data"]["type"] == "snapshot"
     assert [one["id"] for one in first["data"]["devices"]] == ["kitchen"]
     assert first["data"]["health"]["hub_id"] == "0123456789abcdef"
-    assert [one["text"] for one in first["data"]["speaking"]] == ["good mor"]
+    assert [one["state"] for one in first["data"]["speaking"]] == ["speaking"]
+    assert [(one["committed"], one["tail"]) for one in first["data"]["partials"]] == [("good", "mor")]
 
 
 async def test_who_stopped_or_left_is_not_in_the_snapshot(hub: TestHub) -> None:
     gone = device("hall", "Hall", online=False)
     hub.fleet.add(device(), device("hall", "Hall"))
-    hub.bus.publish(speaking("speaking"))
-    hub.bus.publish(speaking("speaking", id_="hall"))
-    hub.bus.publish(speaking("speaking", id_="unregistered"))
+    for id_ in ("kitchen", "hall", "unregistered"):
+        hub.bus.publish(speaking("speaking", id_))
+        hub.bus.publish(partial("we", "need", id_))
     hub.bus.publish(speaking("idle"))
     hub.bus.publish(DeviceChanged(device=gone))
     async with stream(hub) as frames:
-        assert (await frames.next())["data"]["speaking"] == []
+        snapshot = (await frames.next())["data"]
+    assert (snapshot["speaking"], snapshot["partials"]) == ([], [])
+
+
+async def test_a_new_beginning_has_no_words_of_the_one_before(hub: TestHub) -> None:
+    hub.fleet.add(device())
+    for event in (speaking("speaking"), partial("we", "need"), speaking("transcribing")):
+        hub.bus.publish(event)
+    async with stream(hub) as frames:
+        assert len((await frames.next())["data"]["partials"]) == 1
+        hub.bus.publish(speaking("speaking", since_ms=9000))
+        async with stream(hub) as later:
+            assert (await later.next())["data"]["partials"] == []
 
 
 async def test_every_event_arrives_in_order_as_its_record(hub: TestHub) -> None:
@@ -177,7 +197,7 @@ async def test_a_client_that_reads_nothing_is_let_go(hub: TestHub, monkeypatch: 
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.client.port, limit=1024)
     writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert await reader.readuntil(b"snapshot")
-    big = speaking("speaking", "x" * 200_000)
+    big = partial("", "x" * 200_000)
     for _ in range(400):
         if hub.streams.clients == 0:
             break

@@ -8,9 +8,8 @@ import pytest
 from minerva_hub.config import TranscribeConfig
 from minerva_hub.errors import EngineUnavailableError
 from minerva_hub.models import Found, Missing, find_whisper
-from minerva_hub.transcribe import choose_engine
-
-from tests.fakes.scripted_whisper import write_scripted_whisper
+from minerva_hub.transcribe import Hypothesis, choose_engine
+from minerva_tools.scripted_whisper import write_scripted_whisper
 
 SCRIPT = (" hello", " world", " this", " is", " a", " test", ".")
 
@@ -47,6 +46,59 @@ def test_the_words_come_out_exactly_with_times_in_order(model: Path, language: s
     assert times == sorted(times)
     assert times[0] >= 0 and 0 < times[-1] <= 2.5
     assert all(0 < w.confidence <= 1 for w in heard.words)
+
+
+def test_unfinished_speech_gives_its_words_and_encodes_one_window(model: Path) -> None:
+    transcriber = choose_engine(TranscribeConfig(model=str(model))).open()
+    heard = transcriber.hypothesis(noise(0.5))
+    assert heard.words == ("hello", "world", "this", "is", "a", "test.")
+    assert heard.encoder_frames == 3000
+    assert transcriber.transcribe(noise(2.5)).encoder_frames == 3000
+    assert transcriber.hypothesis(noise(0.05)) == Hypothesis(())
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0.5, 100), (2.5, 250), (29.99, 3000)])
+def test_short_windows_encode_what_there_is(model: Path, seconds: float, frames: int) -> None:
+    config = TranscribeConfig(model=str(model), short_windows=True)
+    transcriber = choose_engine(config).open()
+    heard = transcriber.hypothesis(noise(seconds))
+    assert (heard.words[:2], heard.encoder_frames) == (("hello", "world"), frames)
+    assert transcriber.transcribe(noise(2.5)).encoder_frames == 3000  # finals are not cut
+
+
+def test_the_language_is_looked_for_among_those_that_are_spoken_here(model: Path) -> None:
+    for languages, expected in (("", "en"), ("de, fr", ("de", "fr")), ("fr, en", "en")):
+        config = TranscribeConfig(model=str(model), language="auto", languages=languages)
+        heard = choose_engine(config).open().transcribe(noise(2.5))
+        assert heard.language in expected
+        assert heard.encoder_frames == 6000  # a window to find the language, another for the words
+
+
+def test_a_vocabulary_reaches_the_model_by_language(model: Path) -> None:
+    config = TranscribeConfig(model=str(model), vocabulary="Minerva, Ada; de: Kessel", language="auto")
+    transcriber = choose_engine(config).open()
+    told: list[str | None] = []
+    ask = transcriber._model.get_prompt
+    transcriber._model.get_prompt = lambda *args, hotwords=None, **more: (
+        told.append(hotwords) or ask(*args, hotwords=hotwords, **more)
+    )
+    transcriber.hypothesis(noise(1))
+    assert transcriber.transcribe(noise(1)).words
+    assert told == ["Minerva, Ada"] * 2
+    transcriber._language = "de"
+    transcriber.hypothesis(noise(1))
+    assert told[2:] == ["Minerva, Ada, Kessel"]
+
+
+def test_a_vocabulary_for_which_the_model_has_no_room_is_refused(model: Path) -> None:
+    config = TranscribeConfig(model=str(model), vocabulary="x, " * 190)
+    with pytest.raises(EngineUnavailableError, match=r"vocabulary is \d+ tokens .* room for 223"):
+        choose_engine(config).open()
+
+
+def test_the_offline_recogniser_says_that_a_vocabulary_has_no_effect() -> None:
+    info = choose_engine(TranscribeConfig(engine="pocketsphinx", vocabulary="Ada")).info
+    assert "vocabulary has no effect" in info.reason
 
 
 def test_auto_takes_a_model_folder_and_says_why(model: Path) -> None:

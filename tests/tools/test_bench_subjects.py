@@ -49,7 +49,7 @@ SUBJECTS: dict[Callable[[Patch, Path], None], tuple[str, tuple[str, ...]]] = {
     no_flite: ("flite is not installed", ("demo",)),
 }
 # They measure the hub, which is in this package; `rollout` says under which interpreter its devices ran.
-OURS = {"latency", "load", "rollout", "store"}
+OURS = {"fairness", "latency", "load", "partials", "rollout", "store"}
 
 
 def first_failure(name: str) -> str:

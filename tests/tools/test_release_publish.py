@@ -13,7 +13,7 @@ from minerva_hub.app import serve
 from minerva_hub.config import HubConfig, ServerConfig, StoreConfig
 from minerva_hub.errors import UserError
 from minerva_hub.events import EngineInfo
-from minerva_hub.transcribe import Transcript
+from minerva_hub.transcribe import Hypothesis, Transcript
 from minerva_tools.release import keys, publishing, signing
 from minerva_tools.release.building import Description, build
 from minerva_tools.release.files import Content
@@ -35,6 +35,9 @@ class Silent:
 
     def transcribe(self, pcm: Any) -> Transcript:
         return Transcript("", (), "en")
+
+    def hypothesis(self, pcm: Any) -> Hypothesis:
+        return Hypothesis(())
 
     def close(self) -> None:
         pass

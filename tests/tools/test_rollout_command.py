@@ -16,7 +16,7 @@ import pytest
 from minerva_hub.app import serve
 from minerva_hub.config import HubConfig, ServerConfig, StoreConfig
 from minerva_hub.events import EngineInfo
-from minerva_hub.transcribe import Transcript
+from minerva_hub.transcribe import Hypothesis, Transcript
 from minerva_tools.commands.rollout import _canary, _steps
 from minerva_tools.rollouts.asking import chosen
 
@@ -36,6 +36,9 @@ class Silent:
 
     def transcribe(self, pcm: Any) -> Transcript:
         return Transcript("", (), "en")
+
+    def hypothesis(self, pcm: Any) -> Hypothesis:
+        return Hypothesis(())
 
     def close(self) -> None:
         pass

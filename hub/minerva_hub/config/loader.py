@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from minerva_hub.config.fields import PREFIX, Setting, sections, settings
+from minerva_hub.config.languages import check_language, language_list, vocabulary_by_language
 from minerva_hub.config.settings import HubConfig
 from minerva_hub.errors import ConfigError
 
@@ -162,9 +163,16 @@ def _meant(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+_WORDS: dict[str, Callable[[str], object]] = {
+    "language": lambda code: code == "auto" or check_language(code),
+    "languages": language_list,
+    "vocabulary": vocabulary_by_language,
+}
+
+
 def _check(config: HubConfig, origins: Mapping[str, str]) -> None:
     """The rules that join two settings."""
-    server, segment = config.server, config.segment
+    server, segment, words = config.server, config.segment, config.transcribe
     if not is_loopback(server.host):
         raise ConfigError(
             f"{origins['server.host']} = {server.host!r}: allowed is a loopback address, as plain HTTP is "
@@ -176,3 +184,20 @@ def _check(config: HubConfig, origins: Mapping[str, str]) -> None:
             f"{origin}: segment.release ({segment.release:g}) is above segment.threshold "
             f"({segment.threshold:g}): speech would end before it began"
         )
+    if words.pace_min_s > words.pace_max_s:
+        origin = origins.get("transcribe.pace_min_s") or origins["transcribe.pace_max_s"]
+        raise ConfigError(
+            f"{origin}: transcribe.pace_min_s ({words.pace_min_s:g}) is above transcribe.pace_max_s "
+            f"({words.pace_max_s:g})"
+        )
+    if words.languages.strip() and words.language != "auto":
+        raise ConfigError(
+            f"{origins['transcribe.languages']} = {words.languages!r}: it chooses among several, but "
+            f"transcribe.language is {words.language!r}; set that to auto, or take this key out"
+        )
+    for key, check in _WORDS.items():
+        value = getattr(words, key)
+        try:
+            check(value)
+        except ValueError as problem:
+            raise ConfigError(f"{origins[f'transcribe.{key}']} = {value!r}: {problem}") from None

@@ -105,8 +105,36 @@ class TranscribeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields
         ),
     ] = "base"
     language: Annotated[str, Meta(min_length=2, max_length=8, description="language code, or auto")] = "en"
+    languages: Annotated[
+        str,
+        Meta(
+            max_length=200, description="with language auto: what is spoken here, as en, de; empty: anything"
+        ),
+    ] = ""
+    vocabulary: Annotated[
+        str,
+        Meta(
+            max_length=600,
+            description="names and words that Whisper should expect, as Minerva, Ada; de: Kessel, Herd",
+        ),
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=16, description="transcriptions at once, one thread each")] = 2
     beam: Annotated[int, Meta(ge=1, le=10, description="beam width of Whisper")] = 1
+    partials: Annotated[bool, Meta(description="text while people are still speaking")] = True
+    pace_min_s: Annotated[
+        float, Meta(ge=0.2, le=10, description="partials of a device come no faster than this")
+    ] = 0.7
+    pace_max_s: Annotated[
+        float, Meta(ge=0.2, le=60, description="nor are they asked for more slowly, however busy the hub")
+    ] = 5.0
+    short_windows: Annotated[
+        bool,
+        Meta(description="for partials Whisper encodes no more than was said: faster, accuracy unknown"),
+    ] = False
+    job_limit_s: Annotated[
+        float,
+        Meta(ge=5, le=3600, description="an engine that works longer on one segment hangs: it is replaced"),
+    ] = 120.0
 
 
 class DiarizeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -67,17 +67,30 @@ class Conversations:
             await self._store.end_session(session.id, said[-1].end_ms if said else session.start_ms)
 
     async def add(
-        self, device: str, room: str, engine: str, drafts: Sequence[Draft], resume: ResumePoint | None
+        self,
+        device: str,
+        room: str,
+        engine: str,
+        drafts: Sequence[Draft],
+        resume: ResumePoint | None,
+        *,
+        late_s: int = 0,
     ) -> list[Utterance]:
         """Store what was said, in its session; waits and tries again while the disk is full."""
         while True:
             try:
-                return await self._add(device, room, engine, drafts, resume)
+                return await self._add(device, room, engine, drafts, resume, late_s)
             except UnknownSessionError:
                 self._open.pop(device, None)  # the owner deleted it: what follows is a new conversation
 
     async def _add(
-        self, device: str, room: str, engine: str, drafts: Sequence[Draft], resume: ResumePoint | None
+        self,
+        device: str,
+        room: str,
+        engine: str,
+        drafts: Sequence[Draft],
+        resume: ResumePoint | None,
+        late_s: int,
     ) -> list[Utterance]:
         conversation = await self._conversation(device, room, drafts[0].start_ms)
         keys = range(conversation.next_key, conversation.next_key + len(drafts))
@@ -113,7 +126,7 @@ class Conversations:
         conversation.end_ms = max(conversation.end_ms, stored[-1].end_ms)
         conversation.active_s = time.monotonic()
         for utterance in stored:
-            self._bus.publish(UtteranceAdded(utterance=utterance))
+            self._bus.publish(UtteranceAdded(utterance=utterance, late_s=late_s))
         if changed:
             labels = {str(id_): label for id_, label in changed.items()}
             self._bus.publish(SpeakersChanged(session_id=conversation.session.id, speakers=labels))

@@ -25,14 +25,16 @@ from minerva_hub.events import (
     Gap,
     NewSound,
     ResumePoint,
-    Speaking,
 )
 from minerva_hub.pipeline.conversations import Conversations
 from minerva_hub.pipeline.features import FeatureBlock, FeatureLog, FeatureTaps
 from minerva_hub.pipeline.notes import Notes
-from minerva_hub.pipeline.queue import Job, SegmentQueue
+from minerva_hub.pipeline.partials import Partials
+from minerva_hub.pipeline.queue import Job
+from minerva_hub.pipeline.scheduler import Scheduler
 from minerva_hub.pipeline.stream import Clock, Stream
-from minerva_hub.pipeline.workers import Workers
+from minerva_hub.pipeline.talk import Talk
+from minerva_hub.pipeline.workers import LATE_S, Workers
 from minerva_hub.segment import (
     Ear,
     EarBank,
@@ -51,6 +53,7 @@ HOUSEKEEPING_S = 1.0
 SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this much is judged again
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
 MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
+LATE_STEPS_S = (LATE_S, 30.0, 60.0, 120.0, 300.0)
 PACKETS_UNDER_WAY = 4000  # samples, 0.25 s: with audio always coming a little of it always waits
 
 EngineChoice = Callable[[], Engine]
@@ -84,11 +87,13 @@ class Pipeline:
         self._bus = bus
         self._bank = bank
         self._changed = changed
-        self._queue = SegmentQueue()
+        self._scheduler = Scheduler(config.transcribe.workers)
+        self._queue = self._scheduler.finals
+        self._partials = Partials(config.transcribe, self._scheduler, bus.publish)
         self._streams: dict[str, Stream] = {}
         self._by_ear: dict[Ear, Stream] = {}
         self._ending: list[Ear] = []  # flushed, closed as soon as they have told the rest
-        self._speaking: dict[str, Speaking] = {}
+        self._talk = Talk(bus)
         self._engines: dict[str, EngineInfo] = {
             "speech": EngineInfo(stage="speech", name="silero-vad", state="ready", reason="built in")
         }
@@ -97,12 +102,13 @@ class Pipeline:
         )
         self._workers = Workers(
             config,
-            self._queue,
+            self._scheduler,
+            self._partials,
             engine or (lambda: choose_engine(config.transcribe, config.models.path)),
             add=self._conversations.add,
             show=self._set_engine,
             warn=self.warn,
-            after=self._after,
+            after=self._talk.written,
             drops=self.drops,
         )
         self._heard = asyncio.Event()
@@ -148,10 +154,15 @@ class Pipeline:
         """The engines in use, and why."""
         return tuple(self._engines.values())
 
+    def work(self) -> dict[str, int]:
+        """What the recognisers did: jobs, the milliseconds that they took, encoder frames."""
+        return dict(self._workers.work)
+
     def queues(self) -> dict[str, int]:
         """What waits where."""
         return {
             "segments": len(self._queue),
+            "partials": self._scheduler.partials,
             "notes": len(self._notes),
             "features": len(self.features),
             "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
@@ -160,7 +171,7 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         """Whether something that was heard is not judged or not written down yet."""
-        waiting = bool(len(self._queue)) or bool(self._speaking)
+        waiting = bool(len(self._queue)) or bool(self._talk)
         return waiting or any(
             self._queue.pending(stream.device) or stream.ear.pending > PACKETS_UNDER_WAY
             for stream in self._streams.values()
@@ -251,7 +262,8 @@ class Pipeline:
             self._by_ear.pop(stream.ear, None)
             self._bank.close(stream.ear)
             stream.removed = True
-            self._idle(stream)
+            self._partials.ended(stream)
+            self._talk.end(stream)
         self._queue.forget(device)
 
     async def end_session(self, session_id: int) -> None:
@@ -268,6 +280,8 @@ class Pipeline:
                 stream = self._by_ear.get(ear)
                 if stream is not None:
                     self._on_ear(stream, event)
+            self._partials.look()
+            self.drops["partials"] = self._scheduler.dropped
             if self._bank.busy:
                 self._heard.set()
                 await asyncio.sleep(0)
@@ -280,12 +294,15 @@ class Pipeline:
 
     def _on_ear(self, stream: Stream, event: EarEvent) -> None:
         if isinstance(event, SpeechBegan):
-            self._speaks(stream, "speaking", event.at_ms)
+            self._talk.set(stream, "speaking", event.at_ms)
+            self._partials.began(stream, event.at_ms)
         elif isinstance(event, SpeechDropped):
-            self._idle(stream)
+            self._partials.ended(stream)
+            self._talk.end(stream)
         elif isinstance(event, SegmentEnded):
-            self._speaks(stream, "transcribing", event.segment.start_ms)
-            for lost in self._queue.put(stream, event.segment):
+            committed = self._partials.ended(stream)
+            self._talk.set(stream, "transcribing", event.segment.start_ms)
+            for lost in self._queue.put(stream, event.segment, committed):
                 self._lose(lost)
         elif isinstance(event, Settled):
             self._queue.settle(stream, event.seq)
@@ -306,26 +323,6 @@ class Pipeline:
             )
         )
 
-    def _speaks(self, stream: Stream, state: str, since_ms: int) -> None:
-        event = msgspec.convert(
-            {
-                "type": "speaking",
-                "device": stream.device,
-                "room": stream.room,
-                "state": state,
-                "since_ms": since_ms,
-            },
-            Speaking,
-        )
-        self._speaking[stream.device] = event
-        self._bus.publish(event)
-
-    def _idle(self, stream: Stream) -> None:
-        if self._speaking.pop(stream.device, None) is not None:
-            self._bus.publish(
-                Speaking(device=stream.device, room=stream.room, state="idle", since_ms=_now_ms())
-            )
-
     def _close_stream(self, stream: Stream) -> None:
         """End a stream for good: what was being said is written down as it is."""
         stream.ear.flush()
@@ -342,12 +339,6 @@ class Pipeline:
             _log.info("%s: %s (%s). %s", info.stage, info.name, info.state, info.reason)
         self._changed()
 
-    def _after(self, stream: Stream) -> None:
-        """No text of this stream is to come: the page's dots go, unless somebody speaks again."""
-        speaking = self._speaking.get(stream.device)
-        if speaking is not None and speaking.state == "transcribing":
-            self._idle(stream)
-
     # --- housekeeping ---------------------------------------------------------------------------------------
 
     async def _housekeep(self) -> None:
@@ -359,6 +350,7 @@ class Pipeline:
                 if not stream.connected and now_s - stream.offline_since_s > OFFLINE_S:
                     self._close_stream(stream)
             self._share_backlog()
+            self._say_when_late()
             await self._conversations.end_quiet(self._has_text_to_come)
             if now_s - saved_s >= SAVE_S:
                 saved_s = now_s
@@ -371,9 +363,21 @@ class Pipeline:
         for stream in streams:
             stream.max_pending = MAX_PENDING // len(streams) if full else None
 
+    def _say_when_late(self) -> None:
+        """Tell people that words come late, in steps, so that the page is not told each second."""
+        waited_s = self._queue.waited_s
+        step = max((step for step in LATE_STEPS_S if step <= waited_s), default=None)
+        self.warn(
+            "late",
+            None
+            if step is None
+            else f"Words come more than {step:g} s late: the recogniser is slower than people speak. "
+            "What was said waits for it, and partials hold back",
+        )
+
     def _has_text_to_come(self, device: str) -> bool:
         stream = self._streams.get(device)
-        return stream is not None and (device in self._speaking or self._queue.pending(device))
+        return stream is not None and (device in self._talk or self._queue.pending(device))
 
     async def _save_resume_points(self) -> None:
         for stream in tuple(self._streams.values()):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 
 from minerva_hub.pipeline.stream import Stream
 from minerva_hub.segment import Segment
@@ -13,32 +14,44 @@ MAX_SAMPLES = 32 << 20  # of all devices, 64 MB
 
 
 class Job:
-    """A segment that waits to be written down, or None, and the packet of its stream that it settles."""
+    """A segment that waits to be written down, or None, and the packet of its stream that it settles.
 
-    __slots__ = ("segment", "settles", "stream")
+    `committed`: the words that people saw as certain while it was spoken; `since_s`: when it began to wait.
+    """
 
-    def __init__(self, stream: Stream, segment: Segment | None, settles: int) -> None:
+    __slots__ = ("committed", "segment", "settles", "since_s", "stream")
+
+    def __init__(
+        self, stream: Stream, segment: Segment | None, settles: int, committed: tuple[str, ...] = ()
+    ) -> None:
         self.stream = stream
         self.segment = segment
         self.settles = settles
+        self.committed = committed
+        self.since_s = time.monotonic()
 
 
 class SegmentQueue:
     """Jobs by device. A device's jobs are done one after the other, devices take turns.
 
     When a device has too many, or all together hold too much sound, the oldest of the device with the most is
-    dropped and handed back, so that another is not disturbed.
+    dropped and handed back, so that another is not disturbed. `ready` is called when `pop` has something.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING, max_samples: int = MAX_SAMPLES) -> None:
+    def __init__(
+        self,
+        max_waiting: int = MAX_WAITING,
+        max_samples: int = MAX_SAMPLES,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self.dropped = 0
         self._max = max_waiting
         self._max_samples = max_samples
         self._samples: dict[str, int] = {}
         self._jobs: dict[str, deque[Job]] = {}
         self._turns: deque[str] = deque()
-        self._busy: set[str] = set()
-        self._wake = asyncio.Event()
+        self._busy: dict[str, Job] = {}
+        self._ready = ready
 
     def __len__(self) -> int:
         """Jobs that wait."""
@@ -48,10 +61,16 @@ class SegmentQueue:
         """Whether a segment of this device waits or is being written down."""
         return device in self._busy or bool(self._jobs.get(device))
 
-    def put(self, stream: Stream, segment: Segment) -> list[Job]:
+    @property
+    def waited_s(self) -> float:
+        """How long ago the oldest segment that is not written down yet ended; 0 without one."""
+        oldest = [*self._busy.values(), *(jobs[0] for jobs in self._jobs.values() if jobs)]
+        return time.monotonic() - min(job.since_s for job in oldest) if oldest else 0.0
+
+    def put(self, stream: Stream, segment: Segment, committed: tuple[str, ...] = ()) -> list[Job]:
         """Queue a segment; returns what was dropped for it."""
         device = stream.device
-        self._add(Job(stream, segment, segment.last_seq))
+        self._add(Job(stream, segment, segment.last_seq, committed))
         lost = []
         if len(self._jobs[device]) > self._max:
             lost.append(self._drop_oldest(device))
@@ -76,18 +95,17 @@ class SegmentQueue:
         if device in self._turns:
             self._turns.remove(device)
 
-    async def take(self) -> Job:
-        """The next job; `done` must follow before the device's next one is handed out."""
-        while not self._turns:
-            self._wake.clear()
-            await self._wake.wait()
+    def pop(self) -> Job | None:
+        """The next job, None without one; `done` must follow before the device's next one is handed out."""
+        if not self._turns:
+            return None
         device = self._turns.popleft()
-        self._busy.add(device)
-        return self._pop(device)
+        self._busy[device] = self._pop(device)
+        return self._busy[device]
 
     def done(self, device: str) -> None:
         """A job was finished, or given up."""
-        self._busy.discard(device)
+        self._busy.pop(device, None)
         if self._jobs.get(device):
             self._offer(device)
         else:
@@ -115,7 +133,7 @@ class SegmentQueue:
     def _offer(self, device: str) -> None:
         if device not in self._busy and device not in self._turns:
             self._turns.append(device)
-            self._wake.set()
+            self._ready()
 
 
 def _size(job: Job) -> int:

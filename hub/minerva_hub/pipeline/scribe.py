@@ -14,7 +14,8 @@ from minerva_hub.diarize.features import Frames, analyse
 from minerva_hub.events import Word
 from minerva_hub.pipeline.tones import Sounding, ToneMeter
 from minerva_hub.segment import Segment
-from minerva_hub.transcribe import TimedWord, Transcriber
+from minerva_hub.transcribe import RATE, TimedWord, Transcriber
+from minerva_hub.transcribe.agreement import begin_with
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -30,20 +31,30 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A segment written down; `busy_s` is the time its engines took."""
+    """A segment written down; `busy_s` is the time its engines took, `encoder_frames` as in Transcript."""
 
     drafts: tuple[Draft, ...]
     busy_s: float
+    encoder_frames: int = 0
 
 
 def write_down(
-    segment: Segment, transcriber: Transcriber, diarizer: Diarizer[Any], meter: ToneMeter | None = None
+    segment: Segment,
+    transcriber: Transcriber,
+    diarizer: Diarizer[Any],
+    meter: ToneMeter | None = None,
+    committed: tuple[str, ...] = (),
 ) -> Written:
-    """Transcribe a segment, split it by speaker, and listen to how each said it; no words, no drafts."""
+    """Transcribe a segment, split it by speaker, and listen to how each said it; no words, no drafts.
+
+    The text begins with the words `committed`, which people saw as certain.
+    """
     began = time.perf_counter()
-    transcript = transcriber.transcribe(segment.pcm)
+    heard = transcriber.transcribe(segment.pcm)
+    encoded = heard.encoder_frames
+    transcript = begin_with(committed, heard, len(segment.pcm) / RATE)
     if not transcript.words:
-        return Written((), time.perf_counter() - began)
+        return Written((), time.perf_counter() - began, encoded)
     turns = diarizer.split(segment.pcm, transcript.words)
     frames = None if meter is None else analyse(segment.pcm)
     drafts = tuple(
@@ -58,7 +69,7 @@ def write_down(
         )
         for turn, said in _share(transcript.words, turns)
     )
-    return Written(drafts, time.perf_counter() - began)
+    return Written(drafts, time.perf_counter() - began, encoded)
 
 
 def _listen(meter: ToneMeter, pcm: NDArray[np.int16], frames: Frames, turn: Turn[Any]) -> Sounding | None:

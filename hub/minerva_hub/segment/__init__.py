@@ -7,6 +7,7 @@ from minerva_hub.segment.heard import (
     Segment,
     SegmentEnded,
     Settled,
+    SoFar,
     SpeechBegan,
     SpeechDropped,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Segment",
     "SegmentEnded",
     "Settled",
+    "SoFar",
     "SpeechBegan",
     "SpeechDropped",
     "VadBank",

@@ -25,6 +25,7 @@ from minerva_hub.segment.heard import (
     Segment,
     SegmentEnded,
     Settled,
+    SoFar,
     SpeechBegan,
     SpeechDropped,
 )
@@ -45,8 +46,8 @@ class Ear:
     """The stream of one device. `feed`, `skip`, `flush` and `pending` may be used beside `EarBank.step`."""
 
     __slots__ = (
-        "_at", "_before", "_closing", "_config", "_expected_ms", "_fed", "_inbox", "_kept", "_limit",
-        "_pre_roll", "_row", "_rules", "_settled", "_staged", "_taken", "_wake", "_windows",
+        "_at", "_before", "_closing", "_config", "_expected_ms", "_fed", "_inbox", "_kept", "_last_quarter",
+        "_limit", "_pre_roll", "_row", "_rules", "_settled", "_staged", "_taken", "_wake", "_windows",
         "awake", "closed", "slot",
     )  # fmt: skip
 
@@ -54,6 +55,7 @@ class Ear:
         self._config = config
         self._limit = int(backlog_s * RATE)
         self._pre_roll = config.pre_roll_ms * _PER_MS
+        self._last_quarter = int(config.max_segment_s * RATE) // 4  # a full segment is cut in it
         self._wake = wake
         self._rules = Segmenter(config)
         self._inbox: deque[Packet | Elsewhere | None] = deque()
@@ -122,7 +124,24 @@ class Ear:
         """Whether half of what may wait does: who feeds faster than real time should pause."""
         return 2 * self.pending > self._limit
 
-    # --- the bank's side: called by EarBank.step only ---
+    # --- the bank's side: called by EarBank.step, or between two steps ---
+
+    @property
+    def spoken(self) -> int:
+        """Samples since the speech that goes on began, pauses in it included; 0 while nobody speaks."""
+        return self._staged - self._rules.begin * WINDOW if self._rules.state is State.SPEECH else 0
+
+    def so_far(self) -> SoFar | None:
+        """What was said since the speech that goes on began; None while nobody speaks. Changes nothing."""
+        if self._rules.state is not State.SPEECH:
+            return None
+        sound = np.concatenate([packet.pcm for _, packet in self._kept])
+        first = self._staged - len(sound)
+        start = max(self._rules.begin * WINDOW - self._pre_roll, first)
+        last = self._kept[-1][1]
+        end_ms = last.start_ms + len(last.pcm) // _PER_MS
+        certain = self._staged <= (self._rules.begin + self._rules.longest) * WINDOW - self._last_quarter
+        return SoFar(sound[start - first :], end_ms, certain)
 
     @property
     def speaking(self) -> bool:
@@ -257,7 +276,7 @@ class Ear:
         first = self._staged - len(sound)
         energy = np.concatenate([[0], np.cumsum(sound * sound)])
         judged = self._windows * WINDOW
-        earliest = judged - int(self._config.max_segment_s * RATE) // 4
+        earliest = judged - self._last_quarter
 
         def around(end: int) -> tuple[int, int]:
             low = max(end - WINDOW // 2 - first, 0)

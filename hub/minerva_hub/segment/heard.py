@@ -38,6 +38,18 @@ class Segment:
     last_seq: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SoFar:
+    """The sound of speech that goes on, with its pre-roll, up to the newest packet; int16 (n,).
+
+    `certain`: the segment that it becomes will hold all of it; else it may be cut before its end.
+    """
+
+    pcm: Samples
+    end_ms: int
+    certain: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
     """Somebody seems to speak; a SegmentEnded or a SpeechDropped follows."""

@@ -50,12 +50,12 @@ class Segmenter:
     """The machine of one stream.
 
     `begin` is the index of the window that began the speech going on, `voiced_end` the index after its last
-    window that was not soft.
+    window that was not soft, `longest` the number of windows after which speech is Full.
     """
 
     __slots__ = (
-        "_hangover", "_longest", "_min_voiced", "_release", "_soft", "_threshold", "_voiced", "_window",
-        "_without", "begin", "state", "voiced_end",
+        "_hangover", "_min_voiced", "_release", "_soft", "_threshold", "_voiced", "_window",
+        "_without", "begin", "longest", "state", "voiced_end",
     )  # fmt: skip
 
     def __init__(self, config: SegmentConfig) -> None:
@@ -64,7 +64,7 @@ class Segmenter:
         self._min_voiced = ceil(config.min_speech_ms / WINDOW_MS)
         self._hangover = ceil(config.hangover_ms / WINDOW_MS)
         # One window less, as the packet that holds the last window may go on beyond it; at least a second.
-        self._longest = max(int(1000 * config.max_segment_s - config.pre_roll_ms) // WINDOW_MS, 32) - 1
+        self.longest = max(int(1000 * config.max_segment_s - config.pre_roll_ms) // WINDOW_MS, 32) - 1
         self.restart()
 
     def restart(self) -> None:
@@ -98,7 +98,7 @@ class Segmenter:
             self.state = State.QUIET
             self._without = 0
             return Verdict.DROPPED
-        if window + 1 - self.begin >= self._longest:
+        if window + 1 - self.begin >= self.longest:
             return Verdict.FULL
         return None
 

@@ -28,11 +28,24 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said; `words` in order of time, empty together with `text` where nothing was."""
+    """What was said; `words` in order of time, empty together with `text` where nothing was.
+
+    `encoder_frames`: how many frames of 10 ms the engine's encoder was given for it, padding included; 0 for
+    engines that have none.
+    """
 
     text: str
     words: tuple[TimedWord, ...]
     language: str
+    encoder_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """The words of speech that goes on, without times; `encoder_frames` as in Transcript."""
+
+    words: tuple[str, ...]
+    encoder_frames: int = 0
 
 
 class Transcriber(Protocol):
@@ -45,8 +58,15 @@ class Transcriber(Protocol):
         """
         ...
 
+    def hypothesis(self, pcm: Pcm) -> Hypothesis:
+        """As `transcribe`, of speech that goes on after the last sample: its words only, and quickly."""
+        ...
+
     def close(self) -> None:
-        """Free what the transcriber holds; a second call does nothing."""
+        """Free what the transcriber holds; a second call does nothing.
+
+        Called from another thread while it works, it ends that work where it can.
+        """
         ...
 
 
@@ -70,3 +90,8 @@ def checked(pcm: Pcm) -> Pcm:
     if len(pcm) > MAX_SECONDS * RATE:
         raise ValueError(f"{len(pcm) / RATE:.1f} s of samples exceed the {MAX_SECONDS} s limit")
     return np.ascontiguousarray(pcm)
+
+
+def sound_of(word: str) -> str:
+    """A word without its case and marks, to compare what was said; marks alone stay as they are."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum()) or word

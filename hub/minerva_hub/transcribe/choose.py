@@ -50,4 +50,6 @@ def _sphinx(config: TranscribeConfig, reason: str) -> Engine:
             "pocketsphinx is not installed: pip install pocketsphinx, or name a Whisper model's folder in "
             "[transcribe] model"
         )
+    if config.vocabulary.strip():
+        reason += " [transcribe] vocabulary has no effect on it: it knows the words of its dictionary only."
     return SphinxEngine(reason)

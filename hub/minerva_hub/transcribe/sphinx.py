@@ -15,7 +15,7 @@ import msgspec
 
 from minerva_hub.errors import EngineError, EngineUnavailableError
 from minerva_hub.events import EngineInfo
-from minerva_hub.transcribe.base import RATE, Pcm, TimedWord, Transcript, checked
+from minerva_hub.transcribe.base import RATE, Hypothesis, Pcm, TimedWord, Transcript, checked
 from minerva_hub.transcribe.sphinx_wire import HEADER, MAX_ANSWER, Answer
 
 LOAD_TIMEOUT_S: Final = 120.0  # half a second warm; a cold, slow disk takes longer
@@ -72,6 +72,10 @@ class SphinxTranscriber:
             for w in answer.words
         )
         return Transcript(" ".join(word.text for word in words), words, "en")
+
+    def hypothesis(self, pcm: Pcm) -> Hypothesis:
+        """The words of unfinished speech: it is decoded from its beginning each time."""
+        return Hypothesis(tuple(word.text for word in self.transcribe(pcm).words))
 
     def close(self) -> None:
         """End the process; what another thread is asking it fails with an EngineError."""

@@ -9,16 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from minerva_hub.config import TranscribeConfig
+from minerva_hub.config.languages import language_list, vocabulary_by_language
 from minerva_hub.errors import EngineError, EngineUnavailableError
 from minerva_hub.events import EngineInfo
 from minerva_hub.models import Found
-from minerva_hub.transcribe.base import RATE, Pcm, TimedWord, Transcript, checked
+from minerva_hub.transcribe import hallucinations
+from minerva_hub.transcribe.base import RATE, Hypothesis, Pcm, TimedWord, Transcript, checked
 
-# Whisper invents text for what is not speech. A piece is dropped when the model itself thinks so, and not
-# only a little; the limits are those of OpenAI's decoder.
-MAX_NO_SPEECH: Final = 0.6
-MIN_LOG_PROBABILITY: Final = -1.0
-MAX_COMPRESSION: Final = 2.4  # text that repeats itself compresses better than this
 MIN_SECONDS: Final = 0.1
 
 
@@ -42,10 +39,10 @@ class WhisperEngine:
         return WhisperTranscriber(self._model, self._config)
 
     def _load(self) -> Any:
-        from faster_whisper import WhisperModel
+        from minerva_hub.transcribe.whisper_model import PROMPT_TOKENS, CountingModel
 
         try:
-            return WhisperModel(
+            model = CountingModel(
                 str(self._found.folder),
                 device="cpu",
                 compute_type="int8",
@@ -57,6 +54,14 @@ class WhisperEngine:
             raise EngineUnavailableError(
                 f"the Whisper model in {self._found.folder} cannot be loaded: {error}"
             ) from error
+        for language, words in _hotwords(self._config).items():
+            if (count := model.tokens(words)) > PROMPT_TOKENS:
+                where = f" for {language}" if language else ""
+                raise EngineUnavailableError(
+                    f"[transcribe] vocabulary{where} is {count} tokens to the model, which has room for "
+                    f"{PROMPT_TOKENS}: name fewer words"
+                )
+        return model
 
 
 class WhisperTranscriber:
@@ -65,40 +70,84 @@ class WhisperTranscriber:
     def __init__(self, model: Any, config: TranscribeConfig) -> None:
         self._model = model
         self._language = None if config.language == "auto" else config.language
+        self._languages = language_list(config.languages)
+        self._hotwords = _hotwords(config)
         self._beam = config.beam
+        self._short = config.short_windows
 
     def transcribe(self, pcm: Pcm) -> Transcript:
         """pcm: int16 (n,), 16 kHz mono -> words with times; empty where Whisper doubts that it is speech."""
         samples = checked(pcm).astype(np.float32) / 32768
         if len(samples) < MIN_SECONDS * RATE:
             return Transcript("", (), self._language or "en")
+        self._model.take_frames()
         try:
+            language = self._language or self._model.language_of(samples, self._languages)
             pieces, info = self._model.transcribe(
                 samples,
-                language=self._language,
+                language=language,
                 beam_size=self._beam,
                 temperature=0.0,  # no sampling: the same samples give the same words
                 condition_on_previous_text=False,
-                compression_ratio_threshold=MAX_COMPRESSION,
-                log_prob_threshold=MIN_LOG_PROBABILITY,
-                no_speech_threshold=MAX_NO_SPEECH,
+                compression_ratio_threshold=hallucinations.MAX_COMPRESSION,
+                log_prob_threshold=hallucinations.MIN_LOG_PROBABILITY,
+                no_speech_threshold=hallucinations.MAX_NO_SPEECH,
                 word_timestamps=True,
                 vad_filter=False,  # the hub's segmenter has cut the speech already
+                hotwords=self._words_to_expect(language),
             )
-            kept = [piece for piece in pieces if _is_speech(piece)]
+            kept = [piece for piece in pieces if _is_speech(piece, pcm)]
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"faster-whisper failed on {len(samples) / RATE:.1f} s: {error}") from error
         words = _timed(kept, len(samples) / RATE)
-        return Transcript(" ".join(piece.text.strip() for piece in kept), words, info.language)
+        sane = hallucinations.without_loops([word.text for word in words])
+        text = " ".join(piece.text.strip() for piece in kept)
+        if len(sane) < len(words):
+            words = tuple(words[place] for place in sane)
+            text = " ".join(word.text for word in words)
+        return Transcript(text, words, info.language, self._model.take_frames())
+
+    def hypothesis(self, pcm: Pcm) -> Hypothesis:
+        """As `transcribe`, of unfinished speech: one window, one beam, no times."""
+        samples = checked(pcm).astype(np.float32) / 32768
+        if len(samples) < MIN_SECONDS * RATE:
+            return Hypothesis(())
+        self._model.take_frames()
+        try:
+            text, no_speech, log_probability, compression = self._model.unfinished(
+                samples, self._language, self._languages, self._words_to_expect, self._short
+            )
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"faster-whisper failed on {len(samples) / RATE:.1f} s: {error}") from error
+        frames = self._model.take_frames()
+        peak_db = hallucinations.peak_db(pcm)
+        evidence = hallucinations.Evidence(no_speech, log_probability, compression, peak_db)
+        if not hallucinations.is_speech(text, evidence):
+            return Hypothesis((), frames)
+        words = text.split()
+        return Hypothesis(tuple(words[place] for place in hallucinations.without_loops(words)), frames)
 
     def close(self) -> None:
         """Nothing to free: the model belongs to the engine."""
 
+    def _words_to_expect(self, language: str) -> str | None:
+        return self._hotwords.get(language, self._hotwords.get(""))
 
-def _is_speech(piece: Any) -> bool:
-    if not piece.text.strip() or piece.compression_ratio > MAX_COMPRESSION:
-        return False
-    return not (piece.no_speech_prob > MAX_NO_SPEECH and piece.avg_logprob < MIN_LOG_PROBABILITY)
+
+def _hotwords(config: TranscribeConfig) -> dict[str, str]:
+    """The vocabulary as Whisper takes it, by language; "" for those without words of their own."""
+    by_language = vocabulary_by_language(config.vocabulary)
+    general = by_language.pop("", ())
+    known = {"": general} | {code: (*general, *words) for code, words in by_language.items()}
+    return {code: ", ".join(words) for code, words in known.items() if words}
+
+
+def _is_speech(piece: Any, pcm: Pcm) -> bool:
+    heard = pcm[int(piece.start * RATE) : int(piece.end * RATE)]
+    evidence = hallucinations.Evidence(
+        piece.no_speech_prob, piece.avg_logprob, piece.compression_ratio, hallucinations.peak_db(heard)
+    )
+    return hallucinations.is_speech(piece.text, evidence)
 
 
 def _timed(pieces: Iterable[Any], length_s: float) -> tuple[TimedWord, ...]:

@@ -1,6 +1,7 @@
 """Many devices at once as a load: WebSocket clients that send a recorded conversation in real time.
 
-`python -m minerva_tools.bench._devices JSON` prints {"late_p95_s": …} when it is done.
+`python -m minerva_tools.bench._devices JSON` prints {"late_p95_s": …, "began_s": …} when it is done: how late
+packets left, and the moment on CLOCK_MONOTONIC at which the first device's sound began.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ CONNECTING = 25  # at once
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send, in real time: the bundled conversation, each device at a place of its own in it."""
+    """What to send, in real time: the bundled conversation, each device at a place of its own in it.
+
+    `from_start`: the first device begins with its beginning.
+    """
 
     address: str
     devices: int
@@ -43,6 +47,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     rest_s: float = 0.0
     seed: int = 0
     file: str = ""  # a FLAC as write_flac writes it; else the bundled conversation
+    from_start: bool = False
 
 
 def payloads(kind: str, pcm: np.ndarray[Any, np.dtype[np.int16]]) -> list[bytes]:
@@ -67,9 +72,10 @@ class Sender:
         self._id = f"d{number}"
         self._load = load
         self._talk = talk
-        self._at = rng.randrange(len(talk))
+        self._at = rng.randrange(len(talk)) if number or not load.from_start else 0
         self._offset_s = rng.random() * PACKET_S
         self.late_s: list[float] = []
+        self.began_s = 0.0
 
     async def connect(self, session: aiohttp.ClientSession, booted: float) -> None:
         """Say hello and wait for the welcome."""
@@ -101,6 +107,7 @@ class Sender:
         reader = asyncio.create_task(self._read())
         kind = wire.KINDS[self._load.kind]
         begin = start + self._offset_s
+        self.began_s = begin - PACKET_S
         for number in range(int(self._load.seconds / PACKET_S)):
             due = begin + number * PACKET_S
             wait = due - time.monotonic()
@@ -136,7 +143,7 @@ async def run(load: Load) -> dict[str, float]:
         start = time.monotonic() + 0.5
         await asyncio.gather(*(s.run(booted, start) for s in senders))
     late = [value for sender in senders for value in sender.late_s]
-    return {"late_p95_s": percentile(late, 95)}
+    return {"late_p95_s": percentile(late, 95), "began_s": senders[0].began_s}
 
 
 def conversation() -> np.ndarray[Any, np.dtype[np.int16]]:

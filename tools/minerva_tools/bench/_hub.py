@@ -17,22 +17,33 @@ import msgspec
 import numpy as np
 from minerva_hub import app
 from minerva_hub.auth import hash_token
-from minerva_hub.config import DiarizeConfig, HubConfig, IngestConfig, ServerConfig, StoreConfig
+from minerva_hub.config import (
+    DiarizeConfig,
+    HubConfig,
+    IngestConfig,
+    ServerConfig,
+    StoreConfig,
+    TranscribeConfig,
+)
 from minerva_hub.events import DeviceRecord, EngineInfo
 from minerva_hub.pipeline import Pipeline, Stream
 from minerva_hub.segment import Ear, EarBank, EarEvent, SegmentEnded
-from minerva_hub.transcribe import TimedWord, Transcript
+from minerva_hub.transcribe import Hypothesis, TimedWord, Transcript
 
 TOKEN = "bench"  # noqa: S105 - of virtual devices on loopback
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What to measure: `engine_s` is how long an utterance takes the engine, None: it finds no words."""
+    """What to measure: `engine_s` is how long a job takes the timed engine, None: it finds no words.
+
+    `model`: the folder of a Whisper model that is used instead.
+    """
 
     folder: str
     devices: int
     kind: str
     engine_s: float | None = None
+    model: str | None = None
 
 
 class Measured(msgspec.Struct, kw_only=True):
@@ -48,6 +59,7 @@ class Measured(msgspec.Struct, kw_only=True):
     inferred: int
     ends: list[tuple[str, int, float]]
     drops: dict[str, int]
+    work: dict[str, int]
     gaps: int
     cpu_share: float
     peak_mb: float
@@ -73,6 +85,10 @@ class TimedEngine:
             return Transcript("", (), "en")
         time.sleep(self._busy_s)
         return Transcript("word", (TimedWord("word", 0.0, len(pcm) / 16_000, 1.0),), "en")
+
+    def hypothesis(self, pcm: np.ndarray[Any, np.dtype[np.int16]]) -> Hypothesis:
+        """As long as an utterance."""
+        return Hypothesis(tuple(word.text for word in self.transcribe(pcm).words))
 
 
 class StopWatch(EarBank):
@@ -104,6 +120,11 @@ class StopWatch(EarBank):
         return heard
 
 
+def _loaded(hub: app.Hub) -> bool:
+    states = {one.stage: one.state for one in hub.health().engines}
+    return "transcribe" in states and "loading" not in states.values()
+
+
 class TimedPipeline(Pipeline):
     """The production pipeline, which notes when packets come."""
 
@@ -130,9 +151,16 @@ async def measure(setup: Setup) -> None:
         server=ServerConfig(port=0, tls=False),
         store=StoreConfig(path=Path(setup.folder)),
         ingest=IngestConfig(kind="ima_adpcm" if setup.kind == "ima_adpcm" else "pcm_s16le"),
+        transcribe=TranscribeConfig(
+            engine="faster-whisper" if setup.model else "auto", model=setup.model or "base"
+        ),
         diarize=DiarizeConfig(engine="off"),
     )
-    async with app.serve(config, engine=lambda: TimedEngine(setup.engine_s)) as (hub, address):
+    engine = None if setup.model else lambda: TimedEngine(setup.engine_s)
+    async with app.serve(config, engine=engine) as (hub, address):
+        with hub.bus.subscribe() as news:  # of engines that load: a load before that is another matter
+            while not _loaded(hub):
+                await anext(news)
         for number in range(setup.devices):
             await hub.store.add_device(
                 DeviceRecord(
@@ -158,6 +186,7 @@ async def measure(setup: Setup) -> None:
             inferred=watch.inferred,
             ends=[(names[ear], start_ms, at) for ear, start_ms, at in watch.ended if ear in names],
             drops=hub.health().drops,
+            work=hub.health().work,
             gaps=sum((await hub.store.gap_counts()).values()),
             cpu_share=share,
             peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

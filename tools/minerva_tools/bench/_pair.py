@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -62,12 +63,14 @@ async def line(child: asyncio.subprocess.Process, timeout_s: float) -> Any:
 
 @asynccontextmanager
 async def measured_hub(
-    devices: int, kind: str, engine_s: float | None
+    devices: int, kind: str, engine_s: float | None, model: Path | None = None
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """The measured hub on core 0: (its address, the process)."""
+    """The measured hub: (its address, the process). On core 0, but with a model on all of them."""
     with tempfile.TemporaryDirectory(prefix="minerva-bench-") as folder:
-        setup = Setup(folder=folder, devices=devices, kind=kind, engine_s=engine_s)
-        async with process("minerva_tools.bench._hub", setup, 0) as hub:
+        setup = Setup(
+            folder=folder, devices=devices, kind=kind, engine_s=engine_s, model=str(model) if model else None
+        )
+        async with process("minerva_tools.bench._hub", setup, None if model else 0) as hub:
             yield (await line(hub, 60))["address"], hub
 
 

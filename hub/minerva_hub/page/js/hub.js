@@ -3,7 +3,7 @@
 import { checkLogin } from "./api.js";
 
 const TYPES = [
-  "utterance", "speaking", "level", "sound", "session", "session_removed", "speakers",
+  "utterance", "speaking", "partial", "level", "sound", "session", "session_removed", "speakers",
   "device", "device_removed", "gap", "health", "rollout", "releases", "dropped",
 ];
 const RETRY_MS = 3000;
@@ -13,6 +13,8 @@ const MISSED_MS = 2000; // a page too slow for the stream fetches what it missed
 export class Hub extends EventTarget {
   devices = new Map();
   speaking = new Map();
+  /** The words so far of who is speaking: "device/since_ms" -> event; there until the utterance is. */
+  partials = new Map();
   health = null;
   /** null before the first answer, then whether the stream is open. */
   connected = null;
@@ -62,6 +64,7 @@ export class Hub extends EventTarget {
   #snapshot(event) {
     this.devices = new Map(event.devices.map((device) => [device.id, device]));
     this.speaking = new Map(event.speaking.map((one) => [one.device, one]));
+    this.partials = new Map(event.partials.map((one) => [partialKey(one), one]));
     this.health = event.health;
     this.#link(true);
     this.#emit("snapshot", event);
@@ -72,15 +75,21 @@ export class Hub extends EventTarget {
     switch (event.type) {
       case "device":
         this.devices.set(event.device.id, event.device);
-        if (!event.device.online) this.speaking.delete(event.device.id);
+        if (!event.device.online) this.#silent(event.device.id);
         break;
       case "device_removed":
         this.devices.delete(event.id);
-        this.speaking.delete(event.id);
+        this.#silent(event.id);
         break;
       case "speaking":
-        if (event.state === "idle") this.speaking.delete(event.device);
+        if (event.state === "idle") this.#silent(event.device);
         else this.speaking.set(event.device, event);
+        break;
+      case "partial":
+        this.partials.set(partialKey(event), event);
+        break;
+      case "utterance":
+        this.#heardOut(event.utterance.device, event.utterance.end_ms);
         break;
       case "dropped":
         this.#missed ||= setTimeout(() => {
@@ -96,10 +105,23 @@ export class Hub extends EventTarget {
     if (event.type !== "level") this.#emit("change", event);
   }
 
+  #silent(device) {
+    this.speaking.delete(device);
+    this.#heardOut(device, Infinity);
+  }
+
+  // What began before then is written down.
+  #heardOut(device, end) {
+    for (const [key, one] of this.partials) if (one.device === device && one.since_ms <= end) this.partials.delete(key);
+  }
+
   #link(up) {
     if (this.connected === up) return;
     this.connected = up;
-    if (!up) this.speaking.clear();
+    if (!up) {
+      this.speaking.clear();
+      this.partials.clear();
+    }
     this.#emit("link", up);
     this.#emit("change", null);
   }
@@ -108,6 +130,8 @@ export class Hub extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
+
+const partialKey = (event) => `${event.device}/${event.since_ms}`;
 
 /** Listen to several events until the returned function is called. */
 export function listen(hub, listeners) {

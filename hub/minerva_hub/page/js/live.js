@@ -107,7 +107,7 @@ export function show(root, hub) {
     dropped: catchUp,
     change: refresh,
     level: (event) => rooms.level(event),
-    utterance: (event) => added(transcript.line(event.utterance)),
+    utterance: (event) => added(transcript.line(event.utterance, event.late_s)),
     sound: (event) => added(transcript.sound(event.sound)),
     gap: (event) => added(transcript.gap(event.gap)),
     speakers: (event) => transcript.relabel(event.speakers),
@@ -123,32 +123,51 @@ export function show(root, hub) {
   };
 }
 
-// Who speaks right now, below the last line. Not a live region: the finished line is read out instead.
+// Who speaks right now, below the last line: words that stay, and lighter those that may change yet. Not a live
+// region: the finished line is read out instead.
 class Saying {
   element = h("ul", { class: "saying", "aria-label": "Being said now" });
 
   #rows = new Map();
 
   update(hub) {
-    for (const [id, row] of this.#rows) {
-      if (hub.speaking.has(id)) continue;
+    const now = saidNow(hub);
+    for (const [key, row] of this.#rows) {
+      if (now.has(key)) continue;
       row.element.remove();
-      this.#rows.delete(id);
+      this.#rows.delete(key);
     }
-    for (const [id, event] of hub.speaking) {
-      let row = this.#rows.get(id);
+    for (const [key, { event, state, wait }] of now) {
+      let row = this.#rows.get(key);
       if (!row) {
-        const room = h("span", { class: "room" });
-        const text = h("span", { class: "partial" });
-        row = { room, text, element: h("li", {}, dots(), h("p", {}, room, " ", text)) };
-        this.#rows.set(id, row);
+        const [room, partial, tail] = ["room", "partial", "tail"].map((name) => h("span", { class: name }));
+        row = { room, partial, tail, element: h("li", {}, dots(), h("p", {}, room, " ", partial, " ", tail)) };
+        this.#rows.set(key, row);
         this.element.append(row.element);
       }
-      say(row.room, hub.room(id, event.room));
-      say(row.text, event.text || (event.state === "speaking" ? "someone is speaking…" : "writing it down…"));
-      put(row.element, "data-state", event.state);
+      say(row.room, hub.room(event.device, event.room));
+      say(row.partial, event.committed ?? "");
+      say(row.tail, event.tail ?? wait);
+      put(row.element, "data-state", state);
     }
   }
+}
+
+// key -> what to show: the partials, and who speaks without one yet.
+function saidNow(hub) {
+  const now = new Map();
+  for (const [key, event] of hub.partials) {
+    const speaking = hub.speaking.get(event.device);
+    const on = speaking?.state === "speaking" && speaking.since_ms === event.since_ms;
+    now.set(key, { event, state: on ? "speaking" : "transcribing" });
+  }
+  for (const [device, event] of hub.speaking) {
+    const mine = [...hub.partials.values()].filter((one) => one.device === device);
+    if (event.state === "speaking" ? mine.some((one) => one.since_ms === event.since_ms) : mine.length) continue;
+    const wait = event.state === "speaking" ? "someone is speaking…" : "writing it down…";
+    now.set(device, { event, state: event.state, wait });
+  }
+  return now;
 }
 
 const dots = () => h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));

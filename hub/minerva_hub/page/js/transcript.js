@@ -37,8 +37,8 @@ export class Transcript {
     return this.#rows.has(`u${id}`);
   }
 
-  /** Add a line, or bring a shown one up to date; true when it is new. */
-  line(utterance) {
+  /** Add a line, or bring a shown one up to date; true when it is new. `late`: seconds that it came too late. */
+  line(utterance, late = 0) {
     const shown = this.#rows.get(`u${utterance.id}`);
     if (shown) {
       shown.utterance = utterance;
@@ -64,6 +64,7 @@ export class Transcript {
         "div", { class: "who" },
         row.name,
         this.#showRoom && h("span", { class: "room" }, this.#room(utterance.device, utterance.room)),
+        late > 0 && h("span", { class: "late" }, `${duration(late)} late`),
       ),
       h("p", { class: "text" }, row.text, row.tone),
     );
