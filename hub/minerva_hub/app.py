@@ -24,6 +24,7 @@ from minerva_hub.auth.identity import FOLDER as IDENTITY
 from minerva_hub.auth.names import lan_addresses
 from minerva_hub.bus import Bus
 from minerva_hub.config import HubConfig, ServerConfig
+from minerva_hub.download import ModelJobs
 from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
 from minerva_hub.fleet import Fleet
@@ -139,6 +140,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         shelf = Shelf(config.store.path / RELEASES)
         await asyncio.to_thread(shelf.open)
         releases = Releases(store.updates, shelf)
+        models = ModelJobs(config.models.path, bus)
         fleet.on_linked = rollouts.linked
         fleet.on_removed = _both(pipeline.forget, rollouts.removed)
         links = LinkHub(
@@ -157,6 +159,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             bus=bus,
             fleet=commands,
             updates=page.Updating(releases=releases, rollouts=rollouts, shelf=shelf),
+            models=models,
             health=health,
             access=access,
             names=identity.names,
@@ -183,6 +186,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            await models.close()
             await pipeline.stop()
     finally:
         bus.close()

@@ -55,7 +55,7 @@ class FileServer:
         assert task is not None
         self._open.add(task)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while True:
                     head = (await reader.readuntil(b"\r\n\r\n")).decode()
                     first, *rest = head.strip().split("\r\n")

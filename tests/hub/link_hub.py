@@ -13,7 +13,7 @@ import numpy as np
 from linkpeer import DigestEngine
 from minerva_hub.app import Hub, serve
 from minerva_hub.auth import hash_token
-from minerva_hub.config import HubConfig, IngestConfig, SegmentConfig, ServerConfig, StoreConfig
+from minerva_hub.config import HubConfig, IngestConfig, ModelsConfig, SegmentConfig, ServerConfig, StoreConfig
 from minerva_hub.events import DeviceRecord
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -27,6 +27,7 @@ async def a_hub(
     config = HubConfig(
         server=ServerConfig(port=0, tls=tls, tls_host="127.0.0.1", tls_port=0),
         store=StoreConfig(path=tmp_path / "store"),
+        models=ModelsConfig(path=tmp_path / "models"),
         ingest=IngestConfig(kind="pcm_s16le", lead_ms=3000, backlog_s=backlog_s),
         segment=SegmentConfig(),
     )

@@ -26,6 +26,9 @@ from minerva_hub.models import (
 from minerva_hub.transcribe import choose_engine
 from minerva_tools.scripted_whisper import write_scripted_whisper
 
+from tests.fakes import model_list
+from tests.fakes.model_list import listed
+
 WHISPERS = ("tiny", "base", "small", "medium", "large-v3", "large-v3-turbo")
 
 
@@ -38,18 +41,8 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def listed(monkeypatch: pytest.MonkeyPatch, *tables: str) -> None:
-    """Let these be all the models there are."""
-    models = listing.read("\n".join(tables))
-    monkeypatch.setattr(listing, "catalogue", lambda: models)
-
-
 def table(name: str, *files: str, kind: str = "whisper") -> str:
-    inside = ", ".join(f"{{ {one} }}" for one in files)
-    return (
-        f'[[model]]\nname = "{name}"\nkind = "{kind}"\nsource = "https://example.org/{name}"\n'
-        f'licence = "MIT"\ninput = "sound"\nsize_mb = 1\nfile = [{inside}]\n'
-    )
+    return model_list.table(name, f"https://example.org/{name}", *files, kind=kind)
 
 
 def put(folder: Path, name: str, **files: bytes) -> Path:

@@ -18,6 +18,7 @@ from minerva_hub.models import Found, ModelFile, checking, find_model, find_segm
 from minerva_hub.models.listing import Model
 
 from tests.fakes.file_server import FileServer, file_server
+from tests.fakes.model_list import listed, table
 
 QUICK = FetchConfig(connect_s=2, stall_s=0.3, attempts=2, pause_s=0.01, reserve_bytes=0)
 FOLDER = "sherpa-net"
@@ -41,11 +42,9 @@ async def bring(model: Model, folder: Path, **options: Any) -> checking.Status:
 
 def whisper(server: FileServer, **fields: str) -> Model:
     """As Hugging Face has it: two files of one revision."""
-    extra = "".join(f'{name} = "{value}"\n' for name, value in fields.items())
-    (model,) = listing.read(
-        f'[[model]]\nname = "tiny"\nkind = "whisper"\nsource = "{server.url}/r"\nlicence = "MIT"\n'
-        f'input = "sound"\nsize_mb = 1\nfile = [{{ name = "a.bin" }}, {{ name = "b.json" }}]\n{extra}'
-    )
+    more = "".join(f'{name} = "{value}"\n' for name, value in fields.items())
+    files = ('name = "a.bin"', 'name = "b.json"')
+    (model,) = listing.read(table("tiny", f"{server.url}/r", *files, kind="whisper", more=more))
     return model
 
 
@@ -132,12 +131,11 @@ async def test_an_archive_gives_its_model_and_nothing_else(
 ) -> None:
     others = (member("../../escape"), member(f"{FOLDER}/README"))
     data = tar(both(*others, member(f"./{FOLDER}/net.onnx")), ending)
-    models = listing.read(
-        f'[[model]]\nname = "seg"\nkind = "sherpa-segmentation"\nsource = "{server.url}"\nlicence = "MIT"\n'
-        f'input = "x"\nsize_mb = 1\nfile = [{{ name = "net.onnx", sha256 = "{sha(NET)}" }}]\n'
+    archive = (
         f'[model.archive]\nurl = "{server.url}/n.tar.{ending}"\nfolder = "{FOLDER}"\nsha256 = "{sha(data)}"\n'
     )
-    monkeypatch.setattr(listing, "catalogue", lambda: models)
+    file = f'name = "net.onnx", sha256 = "{sha(NET)}"'
+    models = listed(monkeypatch, table("seg", server.url, file, kind="sherpa-segmentation", more=archive))
     server.put(f"/n.tar.{ending}", data)
     assert (await bring(models[0], tmp_path)).state == "ready"
     assert find_segmentation(tmp_path) == Found("seg", tmp_path / "seg", "net.onnx")

@@ -15,6 +15,8 @@ from minerva_hub.store.campaigns import NewRollout
 from minerva_hub.web.routes import ROUTES, Route
 from web_fakes import TestHub, device, now_ms, running
 
+from tests.fakes.file_server import file_server
+from tests.fakes.model_list import listed, table
 from tests.fakes.ota_release import OWNER, keyset
 
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -83,8 +85,13 @@ class Document:
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[TestHub]:
-    async with running(tmp_path) as running_hub:
+async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TestHub]:
+    async with file_server() as server, running(tmp_path) as running_hub:
+        server.put("/resolve/main/net", b"network", stall_after=3)
+        listed(monkeypatch, table("all", server.url, 'name = "net"', 'name = "more"'))
+        (tmp_path / "models" / "all").mkdir(parents=True)
+        for name in ("net", "more"):
+            (tmp_path / "models" / "all" / name).write_bytes(b"network")
         running_hub.fleet.add(device(drops={"packets": 3}, since_ms=1, board="virtual"))
         session = await running_hub.store.begin_session("kitchen", "Kitchen", now_ms())
         await running_hub.say(session.id, "Speaker A", "hello there")
@@ -129,10 +136,10 @@ REST = [route for route in ROUTES if route.handler is not None]
 
 
 def address(route: Route, known: bool) -> str:
-    device_id, number, group = ("kitchen", "1", "all") if known else ("attic", "999", "none")
+    device_id, number, name = ("kitchen", "1", "all") if known else ("attic", "999", "none")
     if known and route.name == "delete_release":
         number = "2"  # a rollout uses the first one
-    path = route.path.replace("{name}", group)
+    path = route.path.replace("{name}", name)
     return path.replace("{id}", device_id if "/devices/" in path else number)
 
 
@@ -141,6 +148,8 @@ async def test_a_success_is_as_documented(hub: TestHub, route: Route) -> None:
     said = await document(hub)
     if route.name == "resume_rollout":
         await hub.client.post("/api/rollouts/1/pause", json={})
+    if route.name == "cancel_model":
+        await hub.client.post("/api/models/all/pull", json={})
     response = await hub.client.request(
         route.method, address(route, True), json=BODIES.get(route.name, {}) if route.body_type else None
     )

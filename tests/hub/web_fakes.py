@@ -15,6 +15,7 @@ from minerva_hub import sse
 from minerva_hub import web as faces
 from minerva_hub.auth import Access
 from minerva_hub.bus import Bus
+from minerva_hub.download import ModelJobs
 from minerva_hub.errors import PeerError, UserError
 from minerva_hub.events import (
     DeviceChanged,
@@ -167,10 +168,13 @@ async def running(folder: Path, port: int | None = None) -> AsyncIterator[TestHu
     shelf = Shelf(folder / "releases")
     shelf.open()
     updates = faces.Updating(releases=Releases(store.updates, shelf), rollouts=rollouts, shelf=shelf)
+    models = ModelJobs(folder / "models", bus)
     faces.setup(
-        app, store=store, bus=bus, fleet=fleet, updates=updates, health=lambda: current[0], access=access
-    )
+        app, store=store, bus=bus, fleet=fleet, updates=updates, models=models, health=lambda: current[0],
+        access=access,
+    )  # fmt: skip
     streams = sse.setup(app, bus=bus, devices=fleet.devices, health=lambda: current[0])
     async with TestClient(TestServer(app, port=port)) as client:
         yield TestHub(store, bus, fleet, streams, client, current)
+        await models.close()
     await store.close()

@@ -12,6 +12,7 @@ import pytest
 from minerva_hub.models import listing
 
 from tests.fakes.file_server import FileServer, file_server
+from tests.fakes.model_list import listed, table
 
 Minerva = Callable[..., tuple[int, str, str]]
 
@@ -39,10 +40,7 @@ def server() -> Iterator[FileServer]:
 @pytest.fixture
 def models(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of one model that can be pulled, and the real one that cannot."""
-    text = (
-        f'[[model]]\nname = "net"\nkind = "yamnet"\nsource = "{server.url}/r"\nlicence = "MIT"\n'
-        'input = "sound"\nsize_mb = 1\nnote = "small"\nfile = [{ name = "net.tflite" }]\n'
-    )
+    text = table("net", f"{server.url}/r", 'name = "net.tflite"')
     both = (*listing.read(text), listing.find_model("pyannote-community-1"))
     monkeypatch.setattr(listing, "catalogue", lambda: both)
 
@@ -94,15 +92,8 @@ def test_what_cannot_be_done_is_one_line(minerva: Minerva, arguments: tuple[str,
     assert err.splitlines()[-1].startswith("minerva: ") and says in err
 
 
-def test_offline_a_pull_is_one_clear_sentence(
-    minerva: Minerva, models: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = (
-        '[[model]]\nname = "net"\nkind = "yamnet"\nsource = "https://127.0.0.1:1/r"\nlicence = "MIT"\n'
-        'input = "sound"\nsize_mb = 1\nfile = [{ name = "net.tflite" }]\n'
-    )
-    found = listing.read(text)
-    monkeypatch.setattr(listing, "catalogue", lambda: found)
+def test_offline_a_pull_is_one_clear_sentence(minerva: Minerva, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, table("net", "https://127.0.0.1:1/r", 'name = "net.tflite"'))
     code, _, err = minerva("models", "pull", "net")
     assert code == 1
     assert err.splitlines()[-1] == "minerva: 127.0.0.1 cannot be reached; is this computer on the internet?"

@@ -9,6 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from minerva_hub.bus import Bus
+from minerva_hub.download import ModelJobs
 from minerva_hub.events import DeviceInfo, HubHealth, Mode
 from minerva_hub.releases import Releases
 from minerva_hub.rollouts import Rollouts
@@ -53,6 +54,7 @@ class Faces:
     bus: Bus
     fleet: FleetFace
     updates: Updating
+    models: ModelJobs
     health: Callable[[], HubHealth]
 
 

@@ -13,7 +13,7 @@ from minerva_hub import events
 from minerva_hub.auth import is_local
 from minerva_hub.exports import Export
 from minerva_hub.releases import BUNDLE, MANIFEST, SIGNATURE
-from minerva_hub.web import handlers, login, params, updates, uploads
+from minerva_hub.web import handlers, login, models, params, updates, uploads
 from minerva_hub.web import update_params as shapes
 from minerva_hub.web.faces import FACES
 from minerva_hub.web.problems import Handler
@@ -59,6 +59,7 @@ def _owner(
 
 _SESSION: dict[str, Any] = {"path_type": params.SessionPath}
 _DEVICE: dict[str, Any] = {"path_type": params.DevicePath}
+_MODEL: dict[str, Any] = {"path_type": models.ModelPath}
 _ITEM: dict[str, Any] = {"path_type": shapes.ItemPath}
 
 ROUTES: tuple[Route, ...] = (
@@ -129,6 +130,17 @@ ROUTES: tuple[Route, ...] = (
             ("stop", updates.stop_rollout),
         )
     ),
+    _route("GET", "/api/models", models.models, models.ModelList, 409),
+    *(
+        _route(
+            "POST", f"/api/models/{{name}}/{wish}", handler, events.ModelInfo, 404, 409,
+            **_MODEL, body_type=params.Nothing,
+        )
+        for wish, handler in (
+            ("pull", models.pull_model), ("verify", models.verify_model), ("cancel", models.cancel_model),
+        )
+    ),
+    _route("DELETE", "/api/models/{name}", models.remove_model, None, 404, 409, **_MODEL),
     Route(
         "GET", "/api/events", "live_events",
         "Live events (server-sent): `event:` is the record's type, `data:` the record; a snapshot first.",

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from minerva_hub.auth import Access
 from minerva_hub.bus import Bus
+from minerva_hub.download import ModelJobs
 from minerva_hub.events import HubHealth
 from minerva_hub.store import Store
 from minerva_hub.web import flasher
@@ -27,6 +28,7 @@ def setup(
     bus: Bus,
     fleet: FleetFace,
     updates: Updating,
+    models: ModelJobs,
     health: Callable[[], HubHealth],
     access: Access,
     names: Collection[str] = (),
@@ -35,7 +37,7 @@ def setup(
 
     `names` are the hub's own on the network. /api/events is in the document, but `minerva_hub.sse` serves it.
     """
-    app[FACES] = Faces(store=store, bus=bus, fleet=fleet, updates=updates, health=health)
+    app[FACES] = Faces(store=store, bus=bus, fleet=fleet, updates=updates, models=models, health=health)
     app.middlewares.append(as_problems)
     app.middlewares.append(Guard(names).middleware)
     app[ACCESS] = access

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 /** Ask; resolves to whether the owner agreed. Escape and the quiet button mean no. */
-export function confirm({ title, text, yes, no = "Keep it" }) {
+export function confirm({ title, text, yes, no = "Keep it", danger = true }) {
   return new Promise((resolve) => {
     const close = (answer) => () => {
       dialog.close();
@@ -20,7 +20,7 @@ export function confirm({ title, text, yes, no = "Keep it" }) {
       h(
         "div", { class: "actions" },
         h("button", { type: "button", autofocus: true, on: { click: close(false) } }, no),
-        h("button", { type: "button", class: "danger", on: { click: close(true) } }, yes),
+        h("button", { type: "button", class: danger ? "danger" : null, on: { click: close(true) } }, yes),
       ),
     );
     document.body.append(dialog);

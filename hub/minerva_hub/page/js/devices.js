@@ -3,12 +3,11 @@
 import { post } from "./api.js";
 import { fill, h } from "./dom.js";
 import { DeviceCard } from "./device_card.js";
-import { clock, dayOf, duration, longDay, sentence } from "./format.js";
+import { EnginePanel } from "./engines.js";
+import { clock, dayOf, duration, longDay } from "./format.js";
 import { listen } from "./hub.js";
 import { OwnerPanel } from "./owner.js";
-import { notes, STAGES } from "./sentences.js";
-
-const STATES = { loading: "Loading", ready: "Ready", rough: "Ready, rough", error: "Failed", off: "Off" };
+import { notes } from "./sentences.js";
 
 /** Show the place in `root`; returns what ends it. */
 export function show(root, hub) {
@@ -17,7 +16,7 @@ export function show(root, hub) {
   const empty = h("div", { class: "empty" }, h("h3", {}, "No device yet"),
     h("p", {}, "Give your first microphone a name. The command prints the settings that go on it:"),
     h("pre", {}, h("code", {}, "minerva device add kitchen")));
-  const engines = h("div", {});
+  const engines = new EnginePanel();
   const facts = h("div", {});
   const owner = new OwnerPanel();
   const warnings = h("div", { class: "notes" });
@@ -27,7 +26,7 @@ export function show(root, hub) {
       h("h1", { tabindex: "-1" }, "Devices"),
       warnings, grid, empty,
       h("p", {}, h("a", { href: "/flasher" }, "Flash a new board with this browser")),
-      h("section", { "aria-labelledby": "engines" }, h("h2", { id: "engines" }, "Engines"), engines),
+      h("section", { "aria-labelledby": "engines" }, h("h2", { id: "engines" }, "Engines and models"), engines.element),
       h("section", { "aria-labelledby": "owner" }, h("h2", { id: "owner" }, "Who may look"), owner.element),
       h("section", { "aria-labelledby": "hub" }, h("h2", { id: "hub" }, "This hub"), facts)),
   );
@@ -59,15 +58,20 @@ export function show(root, hub) {
     const serious = notes(health).filter((one) => one.level !== "info");
     fill(warnings, serious.map((one) => h("p", { class: `note ${one.level}` }, one.text)));
     warnings.hidden = serious.length === 0;
-    fill(engines, engineTable(health.engines));
+    engines.update(health);
     fill(facts, hubFacts(health));
     owner.update(health);
   }
 
   const unlisten = listen(hub, {
+    model: (event) => engines.take(event.model),
+    dropped: () => engines.refresh(),
     change: (event) => {
       showCards();
-      if (event?.type === "snapshot") owner.refresh();
+      if (event?.type === "snapshot") {
+        owner.refresh();
+        engines.refresh();
+      }
       if (event?.type === "snapshot" || event?.type === "health") showHealth();
     },
   });
@@ -75,18 +79,11 @@ export function show(root, hub) {
   showCards();
   showHealth();
   owner.refresh();
+  engines.refresh();
   return () => {
     unlisten();
     clearInterval(clockwork);
   };
-}
-
-function engineTable(engines) {
-  return h("ul", { class: "engines" }, engines.map((one) => h("li", {},
-    h("h3", {}, STAGES[one.stage] ?? one.stage),
-    h("p", { class: "state", data: { state: one.state } }, STATES[one.state]),
-    h("p", { class: "what" }, [one.name, one.model].filter(Boolean).join(", ")),
-    h("p", { class: "facts" }, sentence(one.reason)))));
 }
 
 function hubFacts(health) {

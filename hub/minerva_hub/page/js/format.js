@@ -58,6 +58,8 @@ export const count = (number, one, many = `${one}s`) => `${number} ${number === 
 export function sentence(text) {
   const trimmed = (text ?? "").trim();
   if (!trimmed) return "";
-  const begun = trimmed[0].toUpperCase() + trimmed.slice(1);
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+  return stopped(trimmed[0].toUpperCase() + trimmed.slice(1));
 }
+
+/** With a full stop; as it begins it stays, for what may begin with the name of a file or a host. */
+export const stopped = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);

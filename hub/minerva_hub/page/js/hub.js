@@ -4,7 +4,7 @@ import { checkLogin } from "./api.js";
 
 const TYPES = [
   "utterance", "speaking", "partial", "level", "sound", "session", "session_removed", "speakers",
-  "device", "device_removed", "gap", "health", "rollout", "releases", "dropped",
+  "device", "device_removed", "gap", "health", "rollout", "releases", "model", "dropped",
 ];
 const RETRY_MS = 3000;
 const MISSED_MS = 2000; // a page too slow for the stream fetches what it missed no more often than this

@@ -2,7 +2,7 @@
 
 import { clock, sentence } from "./format.js";
 
-export const STAGES = { speech: "Speech detection", transcribe: "Words", diarize: "Speakers" };
+export const STAGES = { speech: "Speech detection", transcribe: "Words", diarize: "Speakers", sounds: "Sounds", tone: "Tone" };
 const LOADING = {
   speech: "The speech detector is loading.",
   transcribe: "The recogniser is loading: words appear as soon as it is ready.",
