@@ -305,9 +305,13 @@ class Updater:
         code = "no_network" if isinstance(error, LinkError) else error.code
         self._reason = str(error)
         step = self._step
-        if step in _SERVING and (not passing or self._tired()):
+        if step == _CONFIGURE and not passing:
+            # It does not want to know what this is; what it offers counts all the same.
+            self.past.configured = True
+            self._polled(now_ms, self._poll)
+        elif step in _SERVING and (not passing or self._tired()):
             self._refuse(code)
-        elif not passing and step not in (_POLL, _CONFIGURE):
+        elif not passing and step != _POLL:
             if step == _REPORT:
                 self._reported()
             self._rest(now_ms)  # the server does not want to know: the action is over for it

@@ -73,9 +73,9 @@ class Flash:
         text: bytes | None = bootslot.copies_of_keys(str(self.folder)).read()
         return text
 
-    async def errand(self, interpreter: Interpreter, window_ms: int = 0) -> Ended:
-        """Power on and go on one errand, to its end."""
-        process = await self._power_on(interpreter, window_ms)
+    async def errand(self, interpreter: Interpreter, window_ms: int = 0, utc_s: int | None = None) -> Ended:
+        """Power on and go on one errand, to its end; `utc_s` is the time that the hub told."""
+        process = await self._power_on(interpreter, window_ms, utc_s)
         try:
             out, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
         finally:
@@ -96,11 +96,14 @@ class Flash:
             process.kill()
             await process.communicate()
 
-    async def _power_on(self, interpreter: Interpreter, window_ms: int) -> asyncio.subprocess.Process:
+    async def _power_on(
+        self, interpreter: Interpreter, window_ms: int, utc_s: int | None = None
+    ) -> asyncio.subprocess.Process:
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
         hardware = device_folder() / "boards" / "virtual_hw"
         return await asyncio.create_subprocess_exec(
             *(*interpreter.command, str(ERRAND), "settings.json", str(window_ms)),
+            *(() if utc_s is None else (str(utc_s),)),
             cwd=self.folder,
             env=interpreter.environment([device_folder(), hardware]),
             stdout=asyncio.subprocess.PIPE,

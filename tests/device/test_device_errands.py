@@ -45,6 +45,18 @@ async def test_nothing_to_do_is_asked_again_when_the_server_says(micropython, tm
         assert [r.method for r in server.requests] == ["GET", "PUT"]
 
 
+@pytest.mark.parametrize("status", [400, 404, 410, 501])
+async def test_a_server_that_does_not_want_to_know_what_this_is_updates_it(
+    status: int, i386, tmp_path: Path
+) -> None:
+    async with DdiServer() as server:
+        server.offer(make_release(FILES))
+        server.twist = at("configData", lambda request, reply: Reply(status))
+        ended = await Flash(tmp_path / "flash", server).errand(i386)
+        assert ended.end == "restart", ended.log
+        assert [r.method for r in server.requests].count("PUT") == 1
+
+
 async def test_every_step_is_finished_after_a_cut_connection(micropython, tmp_path: Path) -> None:
     """Each answer once broken off: in its header, in its middle, before its last byte."""
     async with DdiServer() as server:

@@ -40,6 +40,20 @@ async def test_a_rotation_comes_only_with_a_release_that_is_taken(i386, tmp_path
         assert flash.trusted() == keyset(heir, version=2)
 
 
+async def test_an_expired_release_is_refused_as_soon_as_the_time_is_known(i386, tmp_path: Path) -> None:
+    expires = 1_790_000_000
+    async with DdiServer() as server:
+        flash = Flash(tmp_path / "flash", server)
+        server.offer(make_release(FILES, expires=expires))
+        assert (await flash.errand(i386, utc_s=expires + 60)).code == "expired"
+        assert flash.slot("a") == {}
+        server.offer(make_release(FILES, expires=expires), action=8)
+        assert (await flash.errand(i386, utc_s=expires - 3600)).end == "restart"
+    async with DdiServer() as server:
+        server.offer(make_release(FILES, expires=1_790_000_000))
+        assert (await Flash(tmp_path / "clockless", server).errand(i386)).end == "restart"
+
+
 async def test_without_keys_nothing_is_installed(i386, tmp_path: Path) -> None:
     async with DdiServer() as server:
         server.offer(make_release(FILES))

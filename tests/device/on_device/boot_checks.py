@@ -203,6 +203,11 @@ def check_the_slot_dev():
         put(root + "/dev/minerva/app.py", NEW["minerva/app.py"])
         bootslot.use_dev(root)
         bootslot.forbid_dev(root)
+        for copy in range(2):  # before anything else writes: power may fail in the next moment
+            kept = get(root + "/boot.%d" % copy)
+            put(root + "/boot.%d" % copy, b"")
+            assert bootslot.load(root)[1].flags == bootslot.DEV_FORBIDDEN
+            put(root + "/boot.%d" % copy, kept)
     for copy in range(2):  # neither copy of the record allows it again
         kept = get(root + "/boot.%d" % copy)
         put(root + "/boot.%d" % copy, b"")

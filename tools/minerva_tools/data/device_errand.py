@@ -1,7 +1,7 @@
-"""device_errand.py SETTINGS [window_ms]: an errand of the real updater, in the folder that is the flash.
+"""device_errand.py SETTINGS [window_ms [utc_s]]: the real updater, in a folder as flash.
 
-It is repeated while there is trouble. Prints what it does; the last line is JSON: how the errand ended, and
-what the updater counted.
+It is repeated while there is trouble; `utc_s` is the time that the hub told. Prints what it does; the last line
+is JSON: how the errand ended, and what the updater counted.
 """
 
 # mypy: ignore-errors
@@ -43,7 +43,7 @@ def restarted():
     raise SystemExit("restart")
 
 
-async def main(path, window_ms):
+async def main(path, window_ms, utc_s):
     """Errands until one ends without trouble, or with a restart."""
     bootslot.boot()
     if window_ms:
@@ -59,6 +59,8 @@ async def main(path, window_ms):
         lambda n: random.getrandbits(16) % n,
     )
     device.quiet = True
+    if utc_s is not None:
+        device.utc_ms = utc_s * 1000 - now_ms()
     end = "trouble"
     received = 0
     while end == "trouble":
@@ -89,4 +91,5 @@ async def main(path, window_ms):
 
 
 _Fetcher = errand.Fetcher
-asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+_GIVEN = [int(word) for word in sys.argv[2:]] + [0, None][len(sys.argv) - 2 :]
+asyncio.run(main(sys.argv[1], *_GIVEN))
