@@ -1,7 +1,7 @@
 """device_errand.py SETTINGS [window_ms [utc_s]]: the real updater, in a folder as flash.
 
-It is repeated while there is trouble; `utc_s` is the time that the hub told. Prints what it does; the last line
-is JSON: how the errand ended, and what the updater counted.
+It is repeated while there is trouble; `utc_s` is the time that the hub told. Prints what it does; the last
+line is JSON: how the errand ended, and what the updater counted.
 """
 
 # mypy: ignore-errors
