@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import struct
 import subprocess
@@ -12,8 +11,13 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from minerva_tools import images
 from minerva_tools.images import CHIPS, SLOT_BYTES, Built, ImageBuildError, build, measure
+from minerva_tools.pairing import RUST_BOARDS
+from minerva_tools.usb.rust_records import KEYS_AT, RecordError, keys_in, settings_image, settings_in
+
+from tests.tools.usb_rig import trusting
 
 ROOT = Path(__file__).resolve().parents[2]
 ESP32 = ROOT / "firmware_rs" / "esp32"
@@ -136,33 +140,52 @@ def test_boards_have_the_pins_of_the_micropython_application() -> None:
         assert isinstance(microphone, dict) and isinstance(light, dict)
         expected = {k: microphone[k] for k in ("sck", "ws", "sd")}
         assert found == {**expected, "pin": light["pin"], "button": wanted["BUTTON"]}
+        assert wanted["NAME"] in RUST_BOARDS["esp32s3"]
         assert ("Light::Pixel" in entry[0]) == (light["kind"] == "ws2812")
         if light["kind"] == "plain":
             assert f"lit_high: {'true' if light['on'] else 'false'}" in entry[0]
 
 
-def settings_image() -> object:
-    """scripts/settings_image.py as a module."""
-    spec = importlib.util.spec_from_file_location("settings_image", ROOT / "scripts" / "settings_image.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_the_boards_of_the_tools_are_those_of_the_firmware() -> None:
+    table = (ESP32 / "board" / "src" / "boards.rs").read_text()
+    found = re.findall(r'name: "(\w+)",\s+chip: Chip::(\w+)', table)
+    assert [(name, chip) for chip, names in RUST_BOARDS.items() for name in names] == [
+        (name, chip.lower()) for name, chip in found
+    ]
 
 
 GOOD = b"""{"version": 1, "device": "kitchen", "board": "devkitc6_inmp441", "token": "t",
  "url": "ws://127.0.0.1/link", "wifi": {"ssid": "home", "password": "secret-1"}}"""
 
 
-def test_settings_become_the_record_that_the_firmware_reads(tmp_path: Path) -> None:
-    module = settings_image()
-    record = module.record(GOOD)  # type: ignore[attr-defined]
+def test_settings_become_the_record_that_the_firmware_reads() -> None:
+    code = (ESP32 / "board" / "src" / "records.rs").read_text()
+    keys = trusting(Ed25519PrivateKey.generate())
+    record = settings_image(GOOD, keys)
     magic, length, _ = struct.unpack_from("<4sII", record)
-    assert (magic, length, record[12:]) == (b"MNVS", len(GOOD), GOOD)
+    assert (magic, length, record[12 : 12 + length]) == (b"MNVS", len(GOOD), GOOD)
+    assert (settings_in(record), keys_in(record)) == (GOOD, keys)
+    assert int(re.search(r"KEYS_AT: u32 = (\d+);", code)[1]) == KEYS_AT  # type: ignore[index]
+    assert record[KEYS_AT:] == b"MNVK" + struct.pack("<II", len(keys), crc32(keys)) + keys
     # The vector in records.rs, byte for byte.
-    vector = re.search(r'\*b"MNVS(.*?)"', (ESP32 / "board/src/records.rs").read_text().split("mod tests")[1])
+    vector = re.search(r'\*b"MNVS(.*?)"', code.split("mod tests")[1])
     assert vector
     assert bytes.fromhex(vector[1].replace("\\x", "")) == struct.pack("<II", 2, crc32(b"{}"))
+
+
+def test_a_record_that_is_not_whole_is_none() -> None:
+    record = settings_image(GOOD, trusting(Ed25519PrivateKey.generate()))
+    assert settings_in(b"\xff" * 12288) is None and keys_in(b"\xff" * 12288) is None
+    for cut in (13, 12 + len(GOOD) - 1):
+        with pytest.raises(RecordError, match="damaged"):
+            settings_in(record[:cut].ljust(12288, b"\xff"))
+    for at in (4, 7, 8, 100, KEYS_AT + 4, KEYS_AT + 50):
+        changed = bytearray(record)
+        changed[at] ^= 0x40
+        with pytest.raises(RecordError, match="damaged"):
+            (keys_in if at >= KEYS_AT else settings_in)(bytes(changed))
+    with pytest.raises(RecordError, match="something else"):
+        settings_in(bytes(12288))
 
 
 def test_settings_that_a_device_would_refuse_are_not_written(tmp_path: Path) -> None:

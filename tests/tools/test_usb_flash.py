@@ -347,6 +347,6 @@ def test_esptool_writes_nothing_into_another_chip(
 def test_a_flash_that_takes_other_bytes_is_found_out(minerva: Minerva, tmp_path: Path) -> None:
     (tmp_path / "mp.bin").write_bytes(whole())
     with Rom() as rom:
-        rom.wrong = True
+        rom.wrong = 1
         code, _, err = minerva("device", "flash", "mp.bin", "--port", rom.port)
     assert code == 1 and "MD5" in err and "--baud 115200" in err and "Written" not in err, err

@@ -91,6 +91,6 @@ def test_a_refused_port_is_explained_by_why_it_cannot_be_opened(
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, minerva: Minerva, silent_port: str) -> None:
     monkeypatch.setattr(board, "PROMPT_S", (0.2, 0.2))
     monkeypatch.setattr(board, "BYTE_S", 0.2)
-    code, out, err = minerva("device", "info", "--port", silent_port)
+    code, out, err = minerva("device", "info", "--firmware", "micropython", "--port", silent_port)
     assert (code, out) == (1, "") and err.count("\n") == 1
     assert "no MicroPython prompt within 0.4 s" in err and "minerva device flash" in err

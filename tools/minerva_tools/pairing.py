@@ -7,7 +7,7 @@ import json
 import re
 import time
 import unicodedata
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 MAX_ID: Final = 32  # as in docs/protocol.md
 MAX_ROOM: Final = 64  # a column of the page
 NO_TOKEN: Final = "not given yet"  # noqa: S105 - stands where a token will be
+BOARD: Final = "devkitc1_inmp441"
+# What the Rust firmware knows (firmware_rs/esp32/board/src/boards.rs), by chips, the likeliest first.
+RUST_BOARDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "esp32s3": (BOARD, "xiao_s3_inmp441", "xiao_s3_sense"),
+    "esp32c6": ("devkitc6_inmp441",),
+    "esp32c3": ("devkitc3_inmp441",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,21 +138,38 @@ def paired_settings(
     return settings
 
 
-def settings_text(settings: Mapping[str, Any]) -> bytes:
-    """What stands in settings.json; UserError, in the device's own words, where no device could use it."""
+def micropython_boards() -> tuple[str, ...]:
+    """The boards that the MicroPython application knows, the likeliest first."""
+    from minerva_tools.virtual import device_folder
+
+    found = sorted(file.stem for file in (device_folder() / "boards").glob("[!_]*.py"))
+    return tuple(sorted(found, key=lambda name: name != BOARD))
+
+
+def all_boards() -> tuple[str, ...]:
+    """Those of both firmwares."""
+    others = [name for names in RUST_BOARDS.values() for name in names]
+    return tuple(dict.fromkeys([*micropython_boards(), *others]))
+
+
+def settings_text(settings: Mapping[str, Any], boards: Sequence[str] | None = None) -> bytes:
+    """What stands in settings.json; UserError, in the device's own words, where no device could use it.
+
+    `boards` are those that it may be; None: any of both firmwares.
+    """
     from minerva.errors import SettingsError
     from minerva.settings import parse
-
-    from minerva_tools.virtual import device_folder
 
     text = json.dumps(settings, indent=2)
     try:
         parse(text, "the device's settings")
     except SettingsError as problem:
         raise UserError(str(problem)) from problem
-    boards = sorted(file.stem for file in (device_folder() / "boards").glob("[!_]*.py"))
-    if settings["board"] not in boards:
-        raise UserError(f"there is no board {settings['board']!r}; allowed are {', '.join(boards)}")
+    allowed = all_boards() if boards is None else boards
+    if settings["board"] not in allowed:
+        raise UserError(
+            f"there is no board {settings['board']!r} for it; allowed are {', '.join(allowed) or 'none'}"
+        )
     return text.encode() + b"\n"
 
 

@@ -14,6 +14,7 @@ from minerva_hub.errors import UserError
 
 from minerva_tools.options import Loaded, with_settings
 from minerva_tools.pairing import (
+    BOARD,
     NO_TOKEN,
     AnyHub,
     Pinned,
@@ -32,7 +33,6 @@ from minerva_tools.pairing import (
 if TYPE_CHECKING:
     from minerva_hub.config import HubConfig
 
-BOARD = "devkitc1_inmp441"
 app = typer.Typer(help="Flash, pair, list and remove devices.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="The device's name.", show_default=False)]
 
@@ -45,7 +45,7 @@ def add(
     room: Annotated[
         str | None, typer.Option(help="The room it hears; else its name.", show_default=False)
     ] = None,
-    board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = BOARD,
+    board: Annotated[str, typer.Option(help="Its board; docs/hardware.md has them.")] = BOARD,
     url: Annotated[
         str | None,
         typer.Option(

@@ -71,9 +71,8 @@ def flash(
     with flashing.connect(port_of(port), baud=baud) as there:
         print(f"{there.name}, MAC {there.mac}, {there.flash_bytes >> 20} MB of flash.", file=sys.stderr)
         flashing.flash(there, found, erase=erase, bar=bar)
-    print(
-        "Written and compared; it restarts. Next: minerva device deploy, minerva device pair", file=sys.stderr
-    )
+    following = "minerva device pair" if bootloader else "minerva device deploy, minerva device pair"
+    print(f"Written and compared; it restarts. Next: {following}", file=sys.stderr)
 
 
 def _table(path: Path | None) -> str:

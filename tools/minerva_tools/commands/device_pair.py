@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from minerva_hub.errors import UserError
 
-from minerva_tools.commands.device_usb import PortOption, port_of
+from minerva_tools.commands.device_usb import FirmwareOption, PortOption, port_of
 from minerva_tools.options import Loaded, with_settings
-from minerva_tools.pairing import Wifi, device_id, room_of
+from minerva_tools.pairing import BOARD, Wifi, device_id, room_of
 
 if TYPE_CHECKING:
     from minerva_hub.config import HubConfig
 
-BOARD = "devkitc1_inmp441"
 NO_WIFI = ("virtual",)
 
 
@@ -29,7 +28,11 @@ def pair(
     room: Annotated[
         str | None, typer.Option(help="The room it hears; else its name.", show_default=False)
     ] = None,
-    board: Annotated[str, typer.Option(help="Its board, a module of device/boards.")] = BOARD,
+    board: Annotated[
+        str | None,
+        typer.Option(help=f"Its board; else {BOARD}, or the DevKit with its chip.", show_default=False),
+    ] = None,
+    firmware: FirmwareOption = "auto",
     host: Annotated[
         str | None,
         typer.Option(
@@ -51,8 +54,7 @@ def pair(
     ] = False,
 ) -> None:
     """Register a device and write its settings onto it: hub, certificate, token, Wi-Fi, privacy ceiling."""
-    from minerva_tools.usb import provisioning
-    from minerva_tools.usb.board import Board
+    from minerva_tools.usb import finding, provisioning
 
     device = device_id(name)
     wishes = provisioning.Wishes(
@@ -64,11 +66,8 @@ def pair(
         wifi=None if board in NO_WIFI and wifi is None else _network(wifi, wifi_password_file),
         again=again,
     )
-    with Board(port_of(port)) as there:
-        target = provisioning.OnBoard(there)
-        provisioning.pair(loaded.config, wishes, target)
-        keys = provisioning.trusted_keys(loaded.config)
-        trusts = keys is not None and target.write_keys(keys)
+    with finding.device(port_of(port), firmware) as there:
+        trusts = provisioning.pair(loaded.config, wishes, provisioning.target_of(there))
         there.restart()
     more = " It trusts the releases that this hub trusts." if trusts else ""
     print(

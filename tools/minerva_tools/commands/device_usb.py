@@ -18,6 +18,16 @@ PortOption = Annotated[
     str | None,
     typer.Option("--port", help="Its serial port; else the only one there is.", show_default=False),
 ]
+FirmwareOption = Annotated[
+    str, typer.Option("--firmware", help="What it runs: micropython or rust; auto asks the device.")
+]
+_NO_FILES = (
+    "It has no application to deploy: it comes as a whole, by USB (minerva device flash IMAGE --bootloader "
+    "FILE) or over the air (minerva release build --image IMAGE, then minerva rollout start; docs/ota.md)"
+)
+_NO_PROMPT = (
+    "It has no prompt; minerva device logs shows what it says, minerva device info what is in its flash"
+)
 
 
 def port_of(given: str | None) -> str:
@@ -70,7 +80,7 @@ def deploy(
     """Put the application on a device: compiled, only what changed, checked there, then restarted."""
     from minerva_tools.release.keys import load_keyset
     from minerva_tools.usb import deploying
-    from minerva_tools.usb.board import Board
+    from minerva_tools.usb.finding import at_prompt
     from minerva_tools.usb.progress import bar
 
     if release is not None and (source or allow_dev or board):
@@ -81,7 +91,7 @@ def deploy(
         raise UserError("--release needs --keys FILE, the key set that the device is to trust")
     if forbid_dev and allow_dev:
         raise UserError("--allow-dev and --forbid-dev exclude one another")
-    with Board(port_of(port)) as device:
+    with at_prompt(port_of(port), _NO_FILES) as device:
         done = None
         if release is not None and keys is not None:
             done = deploying.install_release(device, deploying.load_release(release), load_keyset(keys), bar)
@@ -104,14 +114,15 @@ def deploy(
 
 def info(
     port: PortOption = None,
+    firmware: FirmwareOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show what a device is and runs, without its secrets. It restarts afterwards."""
-    from minerva_tools.usb.board import Board
-    from minerva_tools.usb.information import gather, lines
+    from minerva_tools.usb import finding
+    from minerva_tools.usb.information import lines, shown
 
-    with Board(port_of(port)) as device:
-        found = gather(device)
+    with finding.device(port_of(port), firmware) as device:
+        found = shown(device)
         device.restart()
     print(json.dumps(found, ensure_ascii=False, indent=2) if as_json else "\n".join(lines(found)))
 
@@ -123,22 +134,22 @@ def logs(
     ] = False,
 ) -> None:
     """Show what a device says, until Ctrl-C; it goes on as it is."""
-    from minerva_tools.usb.board import Board
+    from minerva_tools.usb import finding
     from minerva_tools.usb.console import listen
 
     path = port_of(port)
     if restart:
-        with Board(path) as device:
+        with finding.device(path) as device:
             device.restart()
     listen(path, sys.stdout.buffer)
 
 
 def shell(port: PortOption = None) -> None:
     """Stop the application and type at the device's prompt; it restarts at the end (Ctrl-])."""
-    from minerva_tools.usb.board import Board
+    from minerva_tools.usb.finding import at_prompt
 
     path = port_of(port)
-    print("MicroPython's prompt. Ctrl-] ends it, and the device restarts.", file=sys.stderr)
-    with Board(path) as device:
+    with at_prompt(path, _NO_PROMPT) as device:
+        print("MicroPython's prompt. Ctrl-] ends it, and the device restarts.", file=sys.stderr)
         device.talk()
         device.restart()

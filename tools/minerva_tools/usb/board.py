@@ -56,6 +56,10 @@ class BoardError(MinervaError):
     """The device does not do what was asked; the text says what and, where one knows, why."""
 
 
+class NoPromptError(BoardError):
+    """Nothing answers as MicroPython's prompt does."""
+
+
 class FileState(NamedTuple):
     """A file on the flash: bytes, SHA-256 in hex."""
 
@@ -109,8 +113,9 @@ def device_code() -> str:
 class Board:
     """A device at its prompt, within its context; at the end it stays there unless `restart` was called."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, *, patience_s: Sequence[float] | None = None) -> None:
         self.port = port
+        self._patience_s = PROMPT_S if patience_s is None else patience_s
         self._facts: Facts | None = None
 
     def __enter__(self) -> Board:
@@ -136,7 +141,7 @@ class Board:
         """Come to the raw prompt, after Ctrl-C and, with `soft_reset`, in a fresh interpreter."""
         said = io.StringIO()  # mpremote prints what it did not expect
         problem: TransportError | None = None
-        for patience_s in PROMPT_S:
+        for patience_s in self._patience_s:
             with self._talking(), contextlib.redirect_stdout(said):
                 try:
                     self._transport.enter_raw_repl(soft_reset, timeout_overall=patience_s)
@@ -144,9 +149,9 @@ class Board:
                 except TransportError as reason:
                     problem = reason
         heard = " ".join(line for line in said.getvalue().split() if line != "b''")[:200]
-        raise BoardError(
-            f"{self.port}: no MicroPython prompt within {sum(PROMPT_S):g} s. Nothing flashed yet, or the "
-            "Rust firmware? minerva device flash. Otherwise press its reset button, run this again"
+        raise NoPromptError(
+            f"{self.port}: no MicroPython prompt within {sum(self._patience_s):g} s. Nothing flashed yet? "
+            "minerva device flash. Otherwise press its reset button, run this again"
             + (f" (it said {heard})" if heard else "")
         ) from problem
 

@@ -18,6 +18,7 @@ from minerva_hub.errors import UserError
 from minerva_tools.release.files import image as application_image
 from minerva_tools.usb import partitions
 from minerva_tools.usb.partitions import APP, OFFSET, Partition
+from minerva_tools.usb.rust_records import FORGOTTEN
 
 MAX_BYTES: Final = 16 << 20
 _HEADER: Final = 24
@@ -138,7 +139,10 @@ def micropython(path: Path, *, two_slots: bool = False) -> Firmware:
 
 
 def rust(path: Path, bootloader: Path, table_csv: str, chip: str | None = None) -> Firmware:
-    """The Rust firmware (an ELF file of `chip`, or an image) behind a bootloader with rollback."""
+    """The Rust firmware (an ELF file of `chip`, or an image) behind a bootloader with rollback.
+
+    What updates had recorded of the slots is forgotten, else the device would go back to a release of before.
+    """
     content = application_image(path, chip)
     found, code = content.abi, next(iter(content.files.values()))
     loader = _read(bootloader)
@@ -165,7 +169,11 @@ def rust(path: Path, bootloader: Path, table_csv: str, chip: str | None = None) 
             Part(OFFSET, partitions.encode(table), "partition table"),
             Part(slot.offset, code, "firmware"),
         ),
-        tuple((part.offset, part.size) for part in table if part.name == "otadata"),
+        tuple(
+            (part.offset, part.size if part.name == "otadata" else FORGOTTEN)
+            for part in table
+            if part.name in ("otadata", "update")
+        ),
     )
 
 

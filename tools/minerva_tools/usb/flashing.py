@@ -25,6 +25,10 @@ class WrongChipError(UserError):
     """The chip is not the one that the image is for."""
 
 
+class NoChipError(BoardError):
+    """Nothing answers as a chip in its download mode does."""
+
+
 class Chip(Protocol):
     """A chip in its download mode. `name` is esptool's, as `esp32s3`; `flash_bytes` 0: not known."""
 
@@ -42,6 +46,10 @@ class Chip(Protocol):
 
     def write(self, parts: Sequence[Part], progress: Callable[[int], None]) -> None:
         """Write, and compare with what the flash then holds; BoardError."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """What the flash holds there; BoardError."""
         ...
 
     def restart(self) -> None:
@@ -73,12 +81,15 @@ def flash(chip: Chip, firmware: Firmware, *, erase: bool, bar: Bar) -> None:
 
 @contextmanager
 def connect(port: str, *, baud: int = BAUD) -> Iterator[Chip]:
-    """The chip at a port, put into its download mode; PortError, BoardError: none answers."""
+    """The chip at a port, put into its download mode; PortError, NoChipError: none answers."""
     from esptool.cmds import detect_chip
 
     said = quiet_logger()
-    with explained(port):
-        esp = detect_chip(port)
+    try:
+        with explained(port):
+            esp = detect_chip(port)
+    except BoardError as problem:
+        raise NoChipError(str(problem)) from problem
     try:
         with explained(port):
             chip = _EsptoolChip(esp, port, said, baud)
@@ -196,6 +207,13 @@ class _EsptoolChip:
                 write_flash(self._esp, [(part.offset, part.data)], compress=True)
             self._said.progress = None
             progress(len(part.data) - done)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """What the flash holds there; the stub's MD5 is compared with it."""
+        from esptool.cmds import read_flash
+
+        with explained(self._port):
+            return bytes(read_flash(self._esp, offset, size, no_progress=True))
 
     def restart(self) -> None:
         """Begin with what was written."""

@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(settings_length(&long), Err(NoSettings::TooLong(8193)));
     }
 
-    /// What scripts/settings_image.py writes; tests/firmware compares the same bytes.
+    /// What `minerva device pair` writes (minerva_tools.usb.rust_records); tests/firmware compares the same bytes.
     #[test]
     fn the_record_that_the_computer_writes() {
         let header = *b"MNVS\x02\x00\x00\x00\x43\xbf\xa6\xa3";

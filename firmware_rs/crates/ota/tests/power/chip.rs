@@ -67,6 +67,17 @@ impl Chip {
         chip
     }
 
+    /// Erase, and write `bytes` from a sector's beginning on, as it is done by USB.
+    pub fn put(&mut self, region: Region, at: u32, bytes: &[u8]) {
+        let sector = usize::try_from(SECTOR).unwrap();
+        for (at, piece) in (at..).step_by(sector).zip(bytes.chunks(sector)) {
+            let mut piece = piece.to_vec();
+            piece.resize(piece.len().next_multiple_of(4), 0xff);
+            self.erase(region, at).unwrap();
+            self.write(region, at, &piece).unwrap();
+        }
+    }
+
     fn part(&mut self, region: Region) -> &mut Vec<u8> {
         match region {
             Region::Slot(slot) => &mut self.slots[index(slot)],

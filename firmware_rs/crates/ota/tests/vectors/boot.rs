@@ -109,18 +109,6 @@ pub fn records(vectors: &[Value]) {
     }
 }
 
-fn put(chip: &mut Chip, region: Region, at: u32, bytes: &[u8]) {
-    let mut bytes = bytes.to_vec();
-    bytes.resize(bytes.len().next_multiple_of(4), 0xff);
-    for (at, sector) in (at..)
-        .step_by(SECTOR.try_into().unwrap())
-        .zip(bytes.chunks(SECTOR.try_into().unwrap()))
-    {
-        chip.erase(region, at).unwrap();
-        chip.write(region, at, sector).unwrap();
-    }
-}
-
 /// A record of docs/ota.md and its siblings: magic, count, text, checksum.
 fn framed(magic: &[u8], text: &[&[u8]]) -> Vec<u8> {
     let mut out = [magic, &1_u32.to_le_bytes(), &text.concat()].concat();
@@ -140,7 +128,7 @@ fn device(vector: &Value) -> Chip {
         if !whole.contains(&json!(slot.name())) {
             image[1000] ^= 1;
         }
-        put(&mut chip, Region::Slot(slot), 0, &image);
+        chip.put(Region::Slot(slot), 0, &image);
     }
     let state = &vector["record"];
     let active = named(&PLACES, text(state, "active"));
@@ -151,7 +139,7 @@ fn device(vector: &Value) -> Chip {
         b"MNVB",
         &[&head, &[0; 12], &manifests[0], &manifests[1], &[0; 32]],
     );
-    put(&mut chip, Region::Records, 0, &boot);
+    chip.put(Region::Records, 0, &boot);
     let last = usize::from(active);
     let size = u32::try_from(images[last].len()).unwrap().to_le_bytes();
     let release = framed(
@@ -165,7 +153,7 @@ fn device(vector: &Value) -> Chip {
             &manifests[last],
         ],
     );
-    put(&mut chip, Region::Records, 2 * SECTOR, &release);
+    chip.put(Region::Records, 2 * SECTOR, &release);
     let (running, next) = if active == 0 { (2, 3) } else { (1, 2) };
     for (sector, sequence, state) in [
         (0, running, State::Valid),
