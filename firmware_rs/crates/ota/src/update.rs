@@ -569,11 +569,15 @@ impl<'a> Updater<'a> {
     pub fn failed(&mut self, now_ms: u64, trouble: &Trouble) {
         self.reason.clone_from(&trouble.refusal.text);
         let step = self.step;
-        if step.serves() && (!trouble.passing || self.is_tired()) {
+        if step == Step::Configure && !trouble.passing {
+            // It does not want to know what this is; what it offers counts all the same.
+            self.past.configured = true;
+            self.polled(now_ms);
+        } else if step.serves() && (!trouble.passing || self.is_tired()) {
             self.drop_release();
             self.code = Some(trouble.refusal.code);
             self.go(Step::Refuse);
-        } else if !trouble.passing && !matches!(step, Step::Poll | Step::Configure) {
+        } else if !trouble.passing && step != Step::Poll {
             if step == Step::Report {
                 self.reported();
             }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod boot;
+mod errands;
 #[allow(dead_code, reason = "the flash and the bootloader of the power cuts")]
 #[path = "../power/mod.rs"]
 mod power;
@@ -59,6 +60,7 @@ macro_rules! replay {
 replay! {
     answers, 80, server::answers;
     ddi, 60, server::ddi;
+    errands, 34, errands::errands;
     gate, 100, boot::gate;
     keysets, 21, release::keysets;
     manifests, 170, release::manifests;
