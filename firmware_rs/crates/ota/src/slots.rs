@@ -71,9 +71,12 @@ impl Slots {
     /// A record that was lost: what runs is kept, and nothing lower than the newest release that was seen is taken.
     fn recover<F: Flash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
         self.record.outcome = Outcome::RecordLost;
-        if let Some(release) = self.release.filter(|release| release.slot == self.running) {
+        if let Some(release) = self.release {
+            // Whether it was kept is not known any more. It can be installed itself, whatever runs now.
             self.record.floor = release.security_version;
-            *self.record.hash_mut(release.slot) = release.manifest;
+            if release.slot == self.running {
+                *self.record.hash_mut(release.slot) = release.manifest;
+            }
         }
         self.store(flash)
     }

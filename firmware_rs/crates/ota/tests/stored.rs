@@ -80,3 +80,20 @@ fn a_firmware_by_usb_runs_once_what_was_recorded_is_forgotten() {
         (None, 0)
     );
 }
+
+/// Nothing older than the newest release that was seen is taken, whichever slot that one was for.
+#[test]
+fn a_lost_boot_record_does_not_lower_what_is_taken() {
+    for running in [Slot::A, Slot::B] {
+        let (mut chip, mut slots, filling) = begun(usize::MAX);
+        slots.checkpoint(&mut chip, &filling).unwrap();
+        for sector in 0..2 {
+            chip.put(Region::Records, sector * SECTOR, &[0; 128]);
+        }
+        let (slots, _) = Slots::start(&mut chip, running).unwrap();
+        assert_eq!(slots.security_version(), 7, "{running:?} runs");
+        assert_eq!(slots.running_manifest().is_some(), running == Slot::B);
+        let (_, kept, _) = slots.outcome().unwrap();
+        assert!(!kept);
+    }
+}
