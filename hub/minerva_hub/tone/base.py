@@ -43,7 +43,7 @@ class NoModel:
     """Prosody alone: changes of voice are told, affect is neutral, and why is said."""
 
     def __init__(self, reason: str) -> None:
-        self.info = EngineInfo(stage="tone", name="prosody", state="rough", reason=reason)
+        self.info = EngineInfo(stage="tone", name="prosody", state="ready", reason=reason)
 
     def read(self, pcm: Pcm) -> Reading | None:
         """Nothing: without a model no affect is made up."""

@@ -7,16 +7,22 @@ const LOADING = {
   speech: "The speech detector is loading.",
   transcribe: "The recogniser is loading: words appear as soon as it is ready.",
   diarize: "Telling speakers apart is still loading.",
+  sounds: "The sound detector is loading.",
+  tone: "The emotion model is loading.",
 };
 const ROUGH = { // where the engine gives no reason of its own
   speech: "Speech is detected only roughly.",
   transcribe: "This recogniser is rough: expect mistakes.",
   diarize: "Speakers are told apart only roughly.",
+  sounds: "Sounds are told apart only roughly.",
+  tone: "Tone is told only roughly.",
 };
 const FAILED = {
   speech: "Speech cannot be detected, so nothing is written down.",
   transcribe: "Words cannot be written down.",
   diarize: "Speakers cannot be told apart.",
+  sounds: "Sounds are not noticed.",
+  tone: "The tone of lines is not told.",
 };
 
 /** [{level, text}] for the hub's health; the first matter most. */
