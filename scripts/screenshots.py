@@ -21,11 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 HEARD_S = 34.0  # both rooms have spoken by then, and somebody is speaking
+SPOKEN_S = 15.0  # so long a picture of Live waits for words of somebody who is still speaking
+SPOKEN = """() => [...document.querySelectorAll(".saying li")].some((row) =>
+  row.querySelector(".partial").textContent && row.querySelector(".tail").textContent)"""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -64,6 +67,9 @@ def shoot(browser_type: Any, address: str, out: Path, only: str | None, wait_s: 
                     page.goto(f"{address}/{where}")
                     page.wait_for_selector("#link[data-up=true]")
                     page.wait_for_timeout(wait_s * 1000)
+                    if place == "live":
+                        with contextlib.suppress(TimeoutError):  # nobody speaks: the picture is of that
+                            page.wait_for_function(SPOKEN, timeout=SPOKEN_S * 1000)
                     path = out / f"{place}-{size}-{scheme}.png"
                     page.screenshot(path=path)
                     taken.append(path)

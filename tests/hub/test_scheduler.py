@@ -69,6 +69,19 @@ async def test_a_lone_worker_does_partials_too() -> None:
     assert isinstance(await take(scheduler), PartialJob)
 
 
+async def test_while_a_final_is_late_nobody_works_on_partials() -> None:
+    scheduler = Scheduler(3)
+    final(scheduler, "a")
+    late = await take(scheduler)
+    scheduler.ask(spoken("b"))
+    late.since_s -= 3.1
+    await nothing(scheduler)
+    waiting = asyncio.ensure_future(take(scheduler))
+    await asyncio.sleep(0)
+    scheduler.done(late)
+    assert isinstance(await waiting, PartialJob)
+
+
 async def test_a_worker_that_waits_is_woken_by_either() -> None:
     scheduler = Scheduler(2)
     waiting = [asyncio.ensure_future(scheduler.take()) for _ in range(2)]

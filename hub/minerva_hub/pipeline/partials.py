@@ -19,7 +19,7 @@ from minerva_hub.pipeline.stream import Stream
 from minerva_hub.segment import SoFar
 from minerva_hub.transcribe import RATE, Hypothesis
 
-FIRST: Final = RATE // 4  # samples of speech, its pre-roll not counted, that are worth a first look
+FIRST: Final = RATE // 5  # samples of speech, its pre-roll not counted, that are worth a first look
 MAX_COST_S: Final = 2.0  # an engine that needs longer for a partial gets no more of this stretch
 MEMORY: Final = 0.2  # share of the newest partial in the mean cost that a first one is expected to have
 

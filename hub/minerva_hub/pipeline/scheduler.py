@@ -2,16 +2,19 @@
 
 A final is a segment that is over; a partial is the words so far of one that is not. Of several workers one is
 kept for finals, so that these wait for no partial; with a lone worker a final waits for one partial at most,
-the one that is being worked on.
+the one that is being worked on. While finals are late nobody works on partials.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from minerva_hub.pipeline.queue import Job, SegmentQueue
 from minerva_hub.pipeline.spoken import Spoken
+
+BEHIND_S: Final = 3.0  # while a segment is older than this and not written down, no partial takes its time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,15 +67,17 @@ class Scheduler:
         """A job was finished, or given up."""
         if isinstance(job, PartialJob):
             self._at_work.discard(job)
-            self._ready()
         else:
             self.finals.done(job.stream.device)
+        self._ready()
 
     def _next(self) -> Job | PartialJob | None:
         final = self.finals.pop()
         if final is not None:
             return final
         if not self._line or len(self._at_work) >= self.partial_workers:
+            return None
+        if self.finals.waited_s > BEHIND_S:
             return None
         partial = self._line.pop(next(iter(self._line)))
         self._at_work.add(partial)

@@ -21,9 +21,9 @@ Samples = NDArray[np.float32]
 WINDOW: Final = 3000  # frames of 10 ms that the encoder is trained on; shorter ones cost less
 LEAST: Final = 100  # frames of a short window
 PROMPT_TOKENS: Final = 223  # what the decoder has room for before the text; faster-whisper cuts the rest off
-# A person says four words a second; a decoder that says more is in a loop, and each of its tokens takes time.
+# A quick person says five words, eight tokens, a second; a decoder that says more is in a loop, at a cost.
 TOKENS_A_SECOND: Final = 10
-SPARE_TOKENS: Final = 16
+SPARE_TOKENS: Final = 8
 
 
 class CountingModel(WhisperModel):  # type: ignore[misc]
