@@ -222,7 +222,7 @@ class DeviceInfo(Record, frozen=True, kw_only=True):
 class EngineInfo(Record, frozen=True, kw_only=True):
     """An engine in use for a stage, and why it was chosen; `rough` works, but says that it is rough."""
 
-    stage: Literal["speech", "transcribe", "diarize", "tone"]
+    stage: Literal["speech", "transcribe", "diarize", "sounds", "tone"]
     name: str
     model: str = ""
     state: EngineState = "loading"

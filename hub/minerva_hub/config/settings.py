@@ -159,6 +159,19 @@ class ToneConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = ""
 
 
+class SoundsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[sounds]: which engine names what is not speech, and how readily."""
+
+    engine: Annotated[
+        Literal["auto", "own", "yamnet", "off"],
+        Meta(description="auto takes YAMNet when its file is on disk, else Minerva's own small network"),
+    ] = "auto"
+    sensitivity: Annotated[
+        float,
+        Meta(ge=-4, le=4, description="above 0 more sounds are reported, and more of them wrongly"),
+    ] = 0.0
+
+
 class SessionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[session]: when a conversation ends."""
 
@@ -175,5 +188,6 @@ class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     segment: SegmentConfig = SegmentConfig()
     transcribe: TranscribeConfig = TranscribeConfig()
     diarize: DiarizeConfig = DiarizeConfig()
+    sounds: SoundsConfig = SoundsConfig()
     tone: ToneConfig = ToneConfig()
     session: SessionConfig = SessionConfig()

@@ -3,7 +3,7 @@
 Nothing here downloads or opens a socket: `minerva_hub.download` does, and only when the owner asks.
 """
 
-from minerva_hub.models.listing import Kind, Model, ModelFile, find_model, shipped
+from minerva_hub.models.listing import Kind, Model, ModelFile, OwnModel, find_model, own_models, shipped
 from minerva_hub.models.where import (
     Found,
     Missing,
@@ -22,6 +22,7 @@ __all__ = [
     "Missing",
     "Model",
     "ModelFile",
+    "OwnModel",
     "find_embedding",
     "find_model",
     "find_pyannote",
@@ -30,5 +31,6 @@ __all__ = [
     "find_whisper",
     "find_yamnet",
     "hugging_face_cache",
+    "own_models",
     "shipped",
 ]

@@ -85,8 +85,22 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return file.url or f"{self.source}/resolve/{self.revision or revision or 'main'}/{file.name}"
 
 
+class OwnModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table [[own]] of models.toml: a network that Minerva trained and that comes with it."""
+
+    name: ModelName
+    stage: ModelStage
+    file: FileName
+    size: Size
+    sha256: Sha256
+    licence: str
+    input: str
+    card: str
+
+
 class _List(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: tuple[Model, ...]
+    own: tuple[OwnModel, ...] = ()
 
 
 def shipped(name: str) -> Path:
@@ -107,6 +121,12 @@ def read(text: str) -> tuple[Model, ...]:
 def catalogue() -> tuple[Model, ...]:
     """All models of models/models.toml."""
     return read(shipped("models.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def own_models() -> tuple[OwnModel, ...]:
+    """The networks that come with Minerva, of models/models.toml."""
+    return msgspec.convert(tomllib.loads(shipped("models.toml").read_text(encoding="utf-8")), _List).own
 
 
 def find_model(name: str, models: Iterable[Model] | None = None) -> Model:

@@ -32,6 +32,7 @@ from minerva_hub.pipeline.notes import Notes
 from minerva_hub.pipeline.partials import Partials
 from minerva_hub.pipeline.queue import Job
 from minerva_hub.pipeline.scheduler import Scheduler
+from minerva_hub.pipeline.sounds import Sounds
 from minerva_hub.pipeline.stream import Clock, Stream
 from minerva_hub.pipeline.talk import Talk
 from minerva_hub.pipeline.workers import LATE_S, Workers
@@ -113,6 +114,9 @@ class Pipeline:
         )
         self._heard = asyncio.Event()
         self._notes = Notes(store, bus, self.warn, on_gap)
+        self._sounds = Sounds(
+            config.sounds, config.models.path, self.note, self._set_engine, self.warn, self.drops
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -125,6 +129,7 @@ class Pipeline:
             ("engines", self._workers.run()),
             ("housekeeping", self._housekeep()),
             ("notes", self._notes.run()),
+            ("sounds", self._sounds.run()),
         ):
             self._tasks.append(asyncio.create_task(self._watched(name, coroutine), name=name))
 
@@ -164,6 +169,7 @@ class Pipeline:
             "segments": len(self._queue),
             "partials": self._scheduler.partials,
             "notes": len(self._notes),
+            "sounds": len(self._sounds),
             "features": len(self.features),
             "backlog_ms": sum(ear.pending for ear in self._by_ear) // 16,
         }
@@ -215,6 +221,7 @@ class Pipeline:
             self._bank.open(),
             Clock(offset_ms, time_ms),
             FeatureLog(self.features),
+            self._sounds.open(record.id, record.room),
             lead_ms=self._config.ingest.lead_ms,
         )
         if point is not None:
@@ -262,6 +269,7 @@ class Pipeline:
             self._by_ear.pop(stream.ear, None)
             self._bank.close(stream.ear)
             stream.removed = True
+            stream.no_more_sounds(forget=True)
             self._partials.ended(stream)
             self._talk.end(stream)
         self._queue.forget(device)
@@ -326,6 +334,7 @@ class Pipeline:
     def _close_stream(self, stream: Stream) -> None:
         """End a stream for good: what was being said is written down as it is."""
         stream.ear.flush()
+        stream.no_more_sounds()
         self._ending.append(stream.ear)
         self._heard.set()
         if self._streams.get(stream.device) is stream:

@@ -21,7 +21,9 @@ from minerva_hub.audio import Features, decode_adpcm, decode_logmel, decode_pcm
 from minerva_hub.errors import PeerError
 from minerva_hub.events import Gap, Received, ResumePoint
 from minerva_hub.pipeline.features import FeatureBlock, FeatureLog
+from minerva_hub.pipeline.sounds import SoundBox
 from minerva_hub.segment import Ear
+from minerva_hub.segment.heard import Samples
 
 BACKWARDS_MS = 100  # a device's clock and its sample counter may disagree by a few frames
 OVERLAP_SHARE = 0.05  # of what goes forward may have come twice: a crystal is a thousandth of that too fast
@@ -110,6 +112,7 @@ class Stream:
         ear: Ear,
         clock: Clock,
         features: FeatureLog,
+        sounds: SoundBox | None = None,
         *,
         lead_ms: int,
     ) -> None:
@@ -119,6 +122,7 @@ class Stream:
         self.ear = ear
         self.clock = clock
         self.features = features
+        self.sounds = sounds
         self.settled_seq: int | None = None
         self.settled_end_ms = 0
         self.dirty = False  # settled_* is newer than the database
@@ -232,7 +236,22 @@ class Stream:
         """Decode a payload -> what takes it in, given `Ear.feed`'s arguments but the first."""
         if kind == LOGMEL_U8:
             return partial(self._keep, decode_logmel(payload))
-        return partial(self.ear.feed, decode_adpcm(payload) if kind == IMA_ADPCM else decode_pcm(payload))
+        return partial(self._hear, decode_adpcm(payload) if kind == IMA_ADPCM else decode_pcm(payload))
+
+    def _hear(self, pcm: Samples, start_ms: int, seq: int, *, begins: bool, ends: bool) -> bool:
+        """Take audio in: for speech, and for sounds."""
+        if not self.ear.feed(pcm, start_ms, seq, begins=begins, ends=ends):
+            return False
+        if self.sounds is not None:
+            self.sounds.put(pcm, start_ms, begins)
+        return True
+
+    def no_more_sounds(self, *, forget: bool = False) -> None:
+        """The stream ends; `forget`: its device was removed, and nothing of it is told any more."""
+        if self.sounds is not None:
+            self.sounds.closed = True
+            if forget:
+                self.sounds.forget()
 
     def _keep(self, rows: Features, start_ms: int, seq: int, *, begins: bool, ends: bool) -> bool:
         """Take features in: behind the audio before them, so that they are not settled before it."""
@@ -240,6 +259,8 @@ class Stream:
             return False
         begins = begins or self._newest_kind != LOGMEL_U8
         self.features.put(FeatureBlock(self.device, self.room, start_ms, seq, rows, begins, ends))
+        if self.sounds is not None:
+            self.sounds.put(rows, start_ms, begins)
         return True
 
     def _check_order(self, seq: int) -> None:

@@ -21,7 +21,7 @@ def bench(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Make other material from it; for benches that do: gate.", show_default=False
+            min=0, help="Make other material from it; for benches that do: gate, sounds.", show_default=False
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
