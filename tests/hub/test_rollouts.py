@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from ddi_hub import UpdateServer, update_server
+from ddi_hub import UpdateServer, new_release, update_server
 from minerva_hub.errors import ConflictError, UnknownItemError, UserError
-from minerva_hub.events import DeviceChanged, RolloutChanged
+from minerva_hub.events import DeviceChanged, DeviceRecord, RolloutChanged
 from minerva_hub.fleet import Device
 from minerva_hub.rollouts import Plan, Rollouts, Target
 from minerva_hub.rollouts import plan as planning
@@ -361,6 +362,21 @@ async def test_a_stage_that_falls_short_with_nobody_left_stops_the_rollout(serve
         await server.update(id_)
     now = await server.rollout(rollout.id)
     assert (now.state, now.stage) == ("stopped", 0) and "too few devices" in now.reason
+
+
+async def test_a_release_for_new_boards_is_not_rolled_out(server: UpdateServer) -> None:
+    release = msgspec.structs.replace(new_release("9.9.9", "f" * 64, {}), kind="image", abi="esp32s3-full")
+    kept = await server.store.updates.add_release(release)
+    with pytest.raises(ConflictError, match="for new boards"):
+        await server.start(kept)
+
+
+async def test_a_device_that_was_just_added_is_a_device(server: UpdateServer) -> None:
+    """Another process writes it into the database; the fleet looks there every few seconds."""
+    record = DeviceRecord(id="loft", room="Loft", token_hash="x", created_ms=0)
+    await server.store.add_device(record)
+    rollout = await server.start(await server.add_release(), ["loft"])
+    assert await server.states(rollout.id) == {"loft": "offered"}
 
 
 async def test_a_release_in_use_is_not_removed(server: UpdateServer) -> None:

@@ -292,7 +292,10 @@ def test_an_image_for_new_boards_is_a_release_that_no_device_takes_as_an_update(
     (tmp_path / "keys.json").write_bytes(trusting(Ed25519PrivateKey.generate()))
     (tmp_path / "mp.bin").write_bytes(whole())
     (tmp_path / "app.bin").write_bytes(make_image("esp32s3", 60_000))
-    build = ("release", "build", "r", "--keyset", "keys.json", "--security-version", "1", "--full", "--image")
+    build = ("release", "build", "r", "--keyset", "keys.json", "--security-version", "1", "--image")
+    code, _, err = minerva(*build, "mp.bin", "--variant", "micropython")
+    assert code == 1 and "which no slot could start" in err  # an update would write it into one
+    build = (*build[:-1], "--variant", "micropython", "--full", "--image")
     code, _, err = minerva(*build, "app.bin")
     assert code == 1 and "no partition table" in err
     code, _, err = minerva(*build, "mp.bin")

@@ -44,6 +44,7 @@ class Rollouts:
     """The campaigns of a hub; `run` goes on with them until it is cancelled."""
 
     def __init__(self, store: Store, bus: Bus, devices: Devices) -> None:
+        self._store = store
         self._updates = store.updates
         self._bus = bus
         self._devices = devices
@@ -117,13 +118,20 @@ class Rollouts:
         release = await self._updates.release(release_id)
         if release is None:
             raise UnknownItemError(f"there is no release {release_id}")
+        if release.abi.endswith("-full"):
+            raise ConflictError(
+                f"release {release.version} is for new boards, which are flashed with it: no device takes it "
+                "for an update"
+            )
         if release.expires_s <= time.time():
             raise ConflictError(
                 f"release {release.version} has expired: devices that know the time refuse it"
             )
         ids, words = await self._targets(target)
-        known = {device.id: device for device in self._devices.devices()}
-        skipped = {id_: why for id_ in ids if (why := planning.suits(release, known[id_])) is not None}
+        said = {device.id: device for device in self._devices.devices()}
+        skipped = {
+            id_: why for id_ in ids if id_ in said and (why := planning.suits(release, said[id_])) is not None
+        }
         rest = [id_ for id_ in ids if id_ not in skipped]
         if not rest:
             why = "; ".join(f"{id_} {text}" for id_, text in list(skipped.items())[:5])
@@ -148,7 +156,8 @@ class Rollouts:
         return made
 
     async def _targets(self, target: Target) -> tuple[list[str], str]:
-        known = {device.id for device in self._devices.devices()}
+        # As the database has them: one that was just added is not known to the fleet yet.
+        known = {device.id for device in await self._store.devices()}
         if target.group is not None and target.devices is not None:
             raise UserError("give either a group or devices")
         if target.devices is not None:

@@ -10,8 +10,16 @@ import typer
 if TYPE_CHECKING:
     from minerva_tools.rest import HubAddress
 
-HUB = "http://127.0.0.1:8484"
-HubOption = Annotated[str, typer.Option("--hub", help="The hub's address.", envvar="MINERVA_HUB")]
+HUB = None
+HubOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hub",
+        help="The hub's address; else this machine's, at the port of its settings.",
+        envvar="MINERVA_HUB",
+        show_default=False,
+    ),
+]
 CaOption = Annotated[
     Path | None,
     typer.Option("--ca", help="PEM file of the hub's authority, for https://.", show_default=False),
@@ -23,12 +31,25 @@ PasswordOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
-def address(url: str, ca: Path | None, password_file: Path | None) -> HubAddress:
-    """Where the hub is; UserError when that cannot be."""
+def _local_hub() -> str:
+    """The plain address of the hub on this machine, by its settings file and environment. ConfigError."""
+    import os
+
+    from minerva_hub.config.loader import find_file, load
+
+    server = load(find_file(os.environ), os.environ, {}).config.server
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"http://{host}:{server.port}"
+
+
+def address(url: str | None, ca: Path | None, password_file: Path | None) -> HubAddress:
+    """Where the hub is, None: on this machine; UserError when that cannot be."""
     from minerva_tools.commands.release.common import first_line
     from minerva_tools.rest import HubAddress
 
-    return HubAddress(url, ca=ca, password=None if password_file is None else first_line(password_file))
+    return HubAddress(
+        url or _local_hub(), ca=ca, password=None if password_file is None else first_line(password_file)
+    )
 
 
 def print_json(value: object) -> None:

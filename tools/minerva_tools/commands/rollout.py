@@ -145,7 +145,7 @@ async def _watch(where: Any, rollout: int) -> str:
 
 
 def _change(
-    rollout: int, wish: Literal["pause", "resume", "stop"], hub: str, ca: Any, password_file: Any
+    rollout: int, wish: Literal["pause", "resume", "stop"], hub: str | None, ca: Any, password_file: Any
 ) -> None:
     from minerva_tools.rollouts import asking, showing
 

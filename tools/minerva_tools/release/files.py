@@ -28,6 +28,9 @@ _CHIPS: Final = {
     16: "esp32h2",
 }
 _VIRTUAL: Final = "virtual"
+FULL: Final = "-full"  # behind the chip: for new boards, no device takes it for an update
+_TABLE: Final = b"\xaa\x50"  # begins each entry of a partition table
+_TABLE_AT: Final = (0x7000, 0x8000)  # in a file that begins at 0x1000 of the flash, or at 0
 
 
 class CompileError(MinervaError):
@@ -110,7 +113,28 @@ def full_image(path: Path) -> Content:
     """
     from minerva_tools.usb.firmware import micropython
 
-    return Content(f"{micropython(path).chip}-full", {manifest.IMAGE_PATH: path.read_bytes()})
+    return Content(f"{micropython(path).chip}{FULL}", {manifest.IMAGE_PATH: path.read_bytes()})
+
+
+def boards_of_image(device: Path, wanted: Sequence[str] | None, abi: str, variant: str) -> list[str]:
+    """The boards that an image is for: those `wanted`, else MicroPython's of its chip. UserError.
+
+    A board of `device` has one chip; of others nothing is known here, and their owner's word counts.
+    """
+    chip = abi.removesuffix(FULL)
+    known = {name: _chip_of(device / "boards" / f"{name}.py") for name in boards(device)}
+    for name in wanted or ():
+        if known.get(name, chip) != chip:
+            raise UserError(f"--board {name} has an {known[name]}; the image is for an {chip}")
+    found = list(wanted or (name for name, its in known.items() if its == chip and variant == "micropython"))
+    if not found:
+        raise UserError(f"say for which boards this image for an {chip} is: --board NAME")
+    return found
+
+
+def _chip_of(module: Path) -> str:
+    found = re.search(r'^CHIP = "([a-z0-9]+)"', module.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def image(path: Path, chip: str | None) -> Content:
@@ -129,6 +153,11 @@ def image(path: Path, chip: str | None) -> Content:
     if not data.startswith(_IMAGE) or len(data) < 24:
         raise UserError(
             f"{path}: no application image of an ESP32 (it must begin with the byte E9), nor an ELF file"
+        )
+    if any(data[at : at + 2] == _TABLE and data[at + 32 : at + 34] == _TABLE for at in _TABLE_AT):
+        raise UserError(
+            f"{path}: a whole flash, with bootloader and partition table, which no slot could start: it "
+            "is for new boards, --full; an update is the application image alone"
         )
     found = _CHIPS.get(int.from_bytes(data[12:14], "little"))
     if found is None or (chip is not None and found != chip):

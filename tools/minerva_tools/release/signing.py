@@ -94,6 +94,15 @@ def rotation_state(old: keyset.KeySet, rotation: Rotation) -> str | None:
     return None if now.version > old.version else f"key set {old.version} is as new"
 
 
+def lacks(rotation: Rotation) -> int:
+    """How many signatures of the new set are still missing; for the old one see `rotation_state`."""
+    new = keyset.parse(rotation.keyset)
+    text = keyset.signed_text(keyset.KEYSET_DOMAIN, rotation.keyset)
+    by_id = {keyset.key_id(key): key for key in new.keys}
+    right = {id_ for id_, made in rotation.signatures if id_ in by_id and verify(by_id[id_], text, made)}
+    return max(0, new.threshold - len(right))
+
+
 def replace(path: Path, data: bytes) -> None:
     """Put `data` in the place of a file at once; UserError where it cannot be written."""
     try:

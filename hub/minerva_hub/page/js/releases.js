@@ -48,7 +48,7 @@ export class ReleasesPanel {
         h("p", { class: "facts" }, `Signed by ${release.signers.join(", ")}; here since ${when(release.added_ms)}; in ${count(release.rollouts, "rollout")}`),
         h("p", expired ? { class: "why" } : { class: "facts" }, `${expired ? "Expired since" : "Valid until"} ${longDay(release.expires_s * 1000)}`)),
       h("div", { class: "actions" },
-        h("button", { type: "button", disabled: expired, "aria-label": `Roll out ${name}`, on: { click: () => this.#rollOut(release) } }, "Roll out…"),
+        h("button", { type: "button", hidden: release.abi.endsWith("-full"), disabled: expired, "aria-label": `Roll out ${name}`, on: { click: () => this.#rollOut(release) } }, "Roll out…"),
         h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, on: { click: () => this.#delete(release, name) } }, "Delete…")));
   }
 

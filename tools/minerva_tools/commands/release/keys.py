@@ -49,14 +49,23 @@ def keyset_rotate(
     rotation: Annotated[
         Path, typer.Option(help="The rotation, which old and new keys sign.", show_default=False)
     ],
-    threshold: Annotated[int, typer.Option(min=1, max=8, help="How many of the new set must sign.")] = 1,
+    threshold: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=8,
+            help="How many of the new set must sign; else as many as of OLD.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make the key set that follows OLD; `sign` its rotation, then `build` releases with it."""
     from minerva_tools.release import keys, signing
     from minerva_tools.release.texts import Rotation
 
     before = keys.load_keyset(old)
-    text = keys.keyset_text(before.version + 1, threshold, [keys.load_public(path) for path in public])
+    wanted = before.threshold if threshold is None else threshold
+    text = keys.keyset_text(before.version + 1, wanted, [keys.load_public(path) for path in public])
     keys.write_new(out, text)
     keys.write_new(rotation, signing.rotation_file(Rotation(text, ())))
     after = keys.load_keyset(out)

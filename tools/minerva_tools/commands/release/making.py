@@ -21,7 +21,6 @@ from minerva_tools.commands.release.common import (
 if TYPE_CHECKING:
     from minerva.keyset import KeySet
 
-    from minerva_tools.release.files import Content
     from minerva_tools.release.texts import Release, Rotation
 
 MARCH = "xtensawin"  # of the boards that device/boards has
@@ -38,12 +37,16 @@ def build(
     version: Annotated[str | None, typer.Option(help="Else the project's own.", show_default=False)] = None,
     board: Annotated[
         list[str] | None,
-        typer.Option(help="A board it is for; else all but the virtual one.", show_default=False),
+        typer.Option(
+            help="A board it is for; else all of MicroPython's but the virtual one.", show_default=False
+        ),
     ] = None,
     source: Annotated[
         bool, typer.Option("--source", help="The application as source, not compiled.")
     ] = False,
-    march: Annotated[str, typer.Option(help="Processor to compile the application for.")] = MARCH,
+    march: Annotated[
+        str | None, typer.Option(help="Processor to compile the application for.", show_default=MARCH)
+    ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +57,9 @@ def build(
         bool, typer.Option("--full", help="The image is for a new board: bootloader, partitions and all.")
     ] = False,
     chip: Annotated[str | None, typer.Option(help="The image's chip.", show_default=False)] = None,
-    variant: Annotated[str, typer.Option(help="The image's firmware: rust or micropython.")] = "rust",
+    variant: Annotated[
+        str | None, typer.Option(help="The image's firmware: rust or micropython.", show_default=False)
+    ] = None,
     signer: Annotated[
         list[str] | None,
         typer.Option(help="Id of a key that is to sign; else all of the key set.", show_default=False),
@@ -73,7 +78,7 @@ def build(
     import minerva
     from minerva.keyset import key_id
 
-    from minerva_tools.release import keys
+    from minerva_tools.release import files, keys
     from minerva_tools.release.building import Description
     from minerva_tools.release.building import build as build_release
     from minerva_tools.release.files import boards
@@ -85,16 +90,25 @@ def build(
     if strangers:
         raise UserError(f"--signer {strangers[0]}: {keyset} has the keys {', '.join(ids)}")
     rotations = _rotations(rotation or [], trusted, keyset)
+    _check_options(image, chip, variant, source=source, march=march, full=full)
+    if signer and len(set(signer)) < trusted.threshold:
+        raise UserError(
+            f"--signer names {len(set(signer))} of the keys; {trusted.threshold} must sign by {keyset}"
+        )
     at = _created() if created is None else created
-    wanted = board or boards(device_folder())
-    content = _content(wanted, source, march, image, chip, full=full)
+    if image is None:
+        wanted = board or boards(device_folder())
+        content = files.application(device_folder(), wanted, None if source else march or MARCH)
+    else:
+        content = files.full_image(image) if full else files.image(image, chip)
+        wanted = files.boards_of_image(device_folder(), board, content.abi, variant or "")
     release, made = build_release(
         folder,
         Description(
             version=version or minerva.__version__,
             security_version=security_version,
             kind="application" if image is None else "image",
-            variant="micropython" if image is None else variant,
+            variant=variant or "micropython",
             boards=tuple(wanted),
             created=at,
             expires=at + days * 86_400,
@@ -111,19 +125,21 @@ def build(
     )
 
 
-def _content(
-    wanted: list[str], source: bool, march: str, image: Path | None, chip: str | None, *, full: bool
-) -> Content:
-    from minerva_tools.release import files
-    from minerva_tools.virtual import device_folder
-
-    if full:
-        if image is None:
-            raise UserError("--full says what --image FILE is; minerva device flash --out makes one")
-        return files.full_image(image)
-    if image is not None:
-        return files.image(image, chip)
-    return files.application(device_folder(), wanted, None if source else march)
+def _check_options(
+    image: Path | None, chip: str | None, variant: str | None, *, source: bool, march: str | None, full: bool
+) -> None:
+    """UserError for options that would be passed over, and for an image that says not what it is."""
+    if image is None:
+        for name, given in (("--full", full), ("--chip", chip), ("--variant", variant)):
+            if given:
+                raise UserError(f"{name} says what --image FILE is, and there is none")
+        if source and march is not None:
+            raise UserError("--source takes the application as it is; --march compiles it: give one of them")
+        return
+    if source or march is not None:
+        raise UserError("--source and --march are for the application; --image FILE is taken as it is")
+    if variant not in ("rust", "micropython"):
+        raise UserError(f"--image {image}: say what firmware it is, --variant rust or --variant micropython")
 
 
 def _created() -> int:
@@ -142,6 +158,13 @@ def _rotations(paths: list[Path], trusted: KeySet, keyset: Path) -> list[Rotatio
     from minerva_tools.release import signing
 
     found = [signing.load_rotation(path) for path in paths]
+    for one, path in zip(found, paths, strict=True):
+        lacking = signing.lacks(one)
+        if lacking:
+            raise UserError(
+                f"{path}: {lacking} more of the new key set must sign it; devices would refuse every release "
+                "that it comes with (minerva release sign)"
+            )
     for before, after, path in zip(found, found[1:], paths[1:], strict=False):
         missing = signing.rotation_state(parse(before.keyset), after)
         if missing is not None:
@@ -201,9 +224,11 @@ def verify(
     keyset: KeySetOption,
     board: Annotated[
         str | None,
-        typer.Option(help="Check it for this board; else only what every device does.", show_default=False),
+        typer.Option(help="Check it for this board; else for any that it names.", show_default=False),
     ] = None,
-    variant: Annotated[str, typer.Option(help="That device's firmware.")] = "micropython",
+    variant: Annotated[
+        str | None, typer.Option(help="That device's firmware; else micropython.", show_default=False)
+    ] = None,
     abi: Annotated[
         str | None, typer.Option(help="What it runs; else of the boards that there are.", show_default=False)
     ] = None,
@@ -218,26 +243,31 @@ def verify(
 
     from minerva_tools.release import keys
     from minerva_tools.release.checking import Device, check
-    from minerva_tools.release.texts import Release
+    from minerva_tools.release.texts import Release, parse_manifest
 
-    utc_s = None if no_clock else int(time.time()) if at is None else at
-    device = None
-    if board is not None:
-        device = Device(
-            variant=variant,
-            board=board,
-            abi=abi or _abi(Release(folder), variant),
-            security_version=security_version,
-            utc_s=utc_s,
-        )
+    if board is None and (variant or abi):
+        raise UserError(f"--{'variant' if variant else 'abi'} is of a device: say its --board too")
+    release = Release(folder)
+    if board is None:
+        meant = parse_manifest(keys.read(release.manifest), str(release.manifest))
+        board, variant, abi, named = meant.boards[0], meant.variant, meant.abi, False
+    else:
+        variant, named = variant or "micropython", True
+    device = Device(
+        variant=variant,
+        board=board,
+        abi=abi or _abi(release, variant),
+        security_version=security_version,
+        utc_s=None if no_clock else int(time.time()) if at is None else at,
+    )
     try:
-        found, now = check(Release(folder), keys.load_keyset(keyset), device)
+        found, now = check(release, keys.load_keyset(keyset), device)
     except ReleaseRefusedError as refused:
         print(f"{folder}: refused, {refused.code}: {refused}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(
         f"{folder}: {found.name} {found.version} is good"
-        + (f" for {board}" if board else "")
+        + (f" for {board}" if named else "")
         + f"; the key set in force afterwards is {now.version}"
     )
 
