@@ -23,13 +23,14 @@ from minerva_hub.auth import Access, Identity, own_names
 from minerva_hub.auth.identity import FOLDER as IDENTITY
 from minerva_hub.auth.names import lan_addresses
 from minerva_hub.bus import Bus
-from minerva_hub.config import HubConfig, ServerConfig
+from minerva_hub.cf_voice import CfVoice
+from minerva_hub.config import CfVoiceConfig, HubConfig, ServerConfig
 from minerva_hub.download import ModelJobs
 from minerva_hub.errors import UserError
 from minerva_hub.events import DeviceInfo, HealthChanged, HubHealth, Mode
 from minerva_hub.fleet import Fleet
 from minerva_hub.link import LinkHub
-from minerva_hub.listen import TlsSite, allow_files, bind
+from minerva_hub.listen import ListedSite, TlsSite, allow_files, bind
 from minerva_hub.pipeline import Pipeline
 from minerva_hub.releases import Releases
 from minerva_hub.rollouts import Rollouts
@@ -86,6 +87,7 @@ class Hub:
     identity: Identity
     rollouts: Rollouts
     shelf: Shelf
+    cf_voice: CfVoice | None = None
     tls_address: str | None = None
     tls_drops: Counter[str] = field(default_factory=Counter)
 
@@ -109,6 +111,8 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         drops.update(tls_drops)
         drops.update(access.drops())
         drops.update(updates.drops)
+        if voice is not None:
+            drops.update(voice.lost())
         drops["bus"] += bus.dropped
         return HubHealth(
             version=version("minerva-hub"),
@@ -121,6 +125,7 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             drops={name: count for name, count in drops.items() if count},
             work=pipeline.work(),
             failed=access.failures.lines(),
+            cf_voice=None if voice is None else voice.info(),
         )
 
     try:
@@ -136,6 +141,14 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
             changed=lambda: bus.publish(HealthChanged(health=health())),
             on_gap=fleet.lost,
         )
+        voice = None
+        if config.cf_voice.enabled:
+            voice = CfVoice(
+                config,
+                pipeline,
+                changed=lambda: bus.publish(HealthChanged(health=health())),
+                names=identity.names,
+            )
         rollouts = Rollouts(store, bus, fleet)
         shelf = Shelf(config.store.path / RELEASES)
         await asyncio.to_thread(shelf.open)
@@ -178,7 +191,17 @@ async def open_hub(config: HubConfig, *, engine: Callable[[], Engine] | None = N
         )
         try:
             yield Hub(
-                app, store, bus, fleet, pipeline, health, identity, rollouts, shelf, tls_drops=tls_drops
+                app,
+                store,
+                bus,
+                fleet,
+                pipeline,
+                health,
+                identity,
+                rollouts,
+                shelf,
+                voice,
+                tls_drops=tls_drops,
             )
         finally:
             for task in tasks:
@@ -225,7 +248,11 @@ async def serve(
             address = _url("http", host, site.port)
             if config.server.tls:
                 hub = replace(hub, tls_address=await _serve_tls(runner, hub, config.server))
-            yield hub, address
+            if hub.cf_voice is None:
+                yield hub, address
+                return
+            async with _cf_voice(hub.cf_voice, config.cf_voice):
+                yield hub, address
         finally:
             await runner.cleanup()
 
@@ -241,6 +268,28 @@ async def _serve_tls(runner: web.AppRunner, hub: Hub, server: ServerConfig) -> s
     site = TlsSite(runner, sockets, hub.identity.context(), hub.tls_drops)
     await site.start()
     return _url("https", host or next(iter(lan_addresses()), "127.0.0.1"), site.port)
+
+
+@asynccontextmanager
+async def _cf_voice(voice: CfVoice, config: CfVoiceConfig) -> AsyncIterator[None]:
+    """Listen for programs of the cf-voice family."""
+    runner = web.AppRunner(
+        voice.app, access_log=None, shutdown_timeout=3.0, keepalive_timeout=IDLE_S, auto_decompress=False
+    )
+    await runner.setup()
+    try:
+        try:
+            sockets = bind(config.host, config.port)
+        except OSError as problem:
+            said = _cannot_listen(config.host, config.port, problem, "--cf-voice-port")
+            raise UserError(said) from problem
+        site = ListedSite(runner, sockets, voice.drops, voice.allowed.admits, "cf_voice")
+        await site.start()
+        voice.address = _url("http", config.host, site.port)
+        async with voice.running():
+            yield
+    finally:
+        await runner.cleanup()
 
 
 def _url(scheme: str, host: str, port: int) -> str:
@@ -265,6 +314,8 @@ async def run_until_stopped(config: HubConfig, announce: Callable[[str], None]) 
         announce(address)
         if hub.tls_address is not None:
             announce(f"{hub.tls_address} for the network")
+        if hub.cf_voice is not None:
+            announce(f"{hub.cf_voice.address} for programs that speak to cf-voice")
         await stop.wait()
     _log.info("stopped")
 

@@ -287,6 +287,15 @@ class FailedAttempts(Record, frozen=True, kw_only=True):
     last_ms: int
 
 
+class CfVoiceInfo(Record, frozen=True, kw_only=True):
+    """The cf-voice port, while it is on: where, who may use it, and from which addresses sound comes now."""
+
+    address: str
+    allow: tuple[str, ...] = ()
+    sessions: int = 0
+    listening: tuple[str, ...] = ()
+
+
 class HubHealth(Record, frozen=True, kw_only=True):
     """What /api/health says; `work` is what recognisers did: jobs, ms, encoder frames of 10 ms."""
 
@@ -300,6 +309,7 @@ class HubHealth(Record, frozen=True, kw_only=True):
     drops: dict[str, int] = {}
     work: dict[str, int] = {}
     failed: tuple[FailedAttempts, ...] = ()
+    cf_voice: CfVoiceInfo | None = None
 
 
 class Artifact(Record, frozen=True, kw_only=True):

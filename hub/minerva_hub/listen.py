@@ -1,4 +1,7 @@
-"""Listening for the network: TLS whose handshakes are bounded per address, in number and in time."""
+"""Listening for the network: TLS whose handshakes are bounded per address, in number and in time.
+
+And plain HTTP for listed addresses, which the others cannot even connect to.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import resource
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from aiohttp import web
@@ -20,6 +24,7 @@ MAX_HANDSHAKES = 64  # in progress: each may hold some 50 kB and costs a signatu
 MAX_OF_ADDRESS = 16  # of them; a browser opens six connections at once
 MAX_OPEN = 2048  # connections in all, plain ones too: 1000 links, as many pages and programs
 MAX_OPEN_OF_ADDRESS = 1024  # so that one address cannot take every place; a router may stand for all devices
+MAX_LISTED = 128  # a few programs, each with a stream, a microphone and some requests at once
 FILES = 4096  # file descriptors that those need, with the database's and the recognisers'
 SHUTDOWN_S = 3.0  # so long the other side may take to say goodbye
 BACKLOG = 128
@@ -27,15 +32,18 @@ ACCEPT_RETRY_S = 1.0  # after the system ran out of file descriptors
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-class TlsSite(web.BaseSite):
-    """An aiohttp site on given sockets; `drops` counts what was turned away or never ended its handshake."""
+class _Site(web.BaseSite):
+    """An aiohttp site on given sockets, which looks at who comes before a request is read.
+
+    `drops` counts what was turned away, by the name that `_refusal` gives, or never ended its handshake.
+    """
 
     def __init__(
         self,
         runner: web.AppRunner,
         sockets: list[socket.socket],
-        context: ssl.SSLContext,
         drops: Counter[str],
+        context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(runner, ssl_context=context)
         self._sockets = sockets
@@ -47,7 +55,8 @@ class TlsSite(web.BaseSite):
     @property
     def name(self) -> str:
         """The address listened on, as a URL."""
-        return f"https://{self._sockets[0].getsockname()[0]}:{self.port}"
+        scheme = "http" if self._ssl_context is None else "https"
+        return f"{scheme}://{self._sockets[0].getsockname()[0]}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -60,7 +69,7 @@ class TlsSite(web.BaseSite):
         for listening in self._sockets:
             listening.listen(BACKLOG)
             listening.setblocking(False)
-            task = asyncio.create_task(self._accept(listening), name="tls-accept")
+            task = asyncio.create_task(self._accept(listening), name="accept")
             self._accepting.append(task)
 
     async def stop(self) -> None:
@@ -71,6 +80,15 @@ class TlsSite(web.BaseSite):
         for listening in self._sockets:
             listening.close()
         await super().stop()
+
+    def _refusal(self, address: str) -> str:
+        """The drop that one more connection from there is; empty when it is taken."""
+        raise NotImplementedError
+
+    def _connections(self) -> Collection[web.RequestHandler]:
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - BaseSite checked it
+        return server.connections
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -84,45 +102,82 @@ class TlsSite(web.BaseSite):
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
             address = str(peer[0])
-            if self._crowded(address):
-                self._drops["tls_crowded"] += 1
+            refusal = self._refusal(address)
+            if refusal:
+                self._drops[refusal] += 1
                 connection.close()
                 continue
             self._of_address[address] += 1
-            task = asyncio.create_task(self._handshake(connection, address), name="tls-handshake")
+            task = asyncio.create_task(self._handshake(connection, address), name="handshake")
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
-
-    def _crowded(self, address: str) -> bool:
-        """Whether one more connection from there would be too many."""
-        if len(self._handshakes) >= MAX_HANDSHAKES or self._of_address[address] >= MAX_OF_ADDRESS:
-            return True
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - BaseSite checked it
-        connections = server.connections
-        if len(connections) < min(MAX_OPEN, MAX_OPEN_OF_ADDRESS):
-            return False
-        peers = Counter(_peer(one.transport) for one in connections)
-        return len(connections) >= MAX_OPEN or peers[address] >= MAX_OPEN_OF_ADDRESS
 
     async def _handshake(self, connection: socket.socket, address: str) -> None:
         server = self._runner.server
         assert server is not None  # noqa: S101 - BaseSite checked it
+        context = self._ssl_context
         try:
             connection.setblocking(False)
             await asyncio.get_running_loop().connect_accepted_socket(
                 server,
                 connection,
-                ssl=self._ssl_context,
-                ssl_handshake_timeout=HANDSHAKE_S,
-                ssl_shutdown_timeout=SHUTDOWN_S,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_S if context else None,
+                ssl_shutdown_timeout=SHUTDOWN_S if context else None,
             )
         except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-            self._drops["tls_failed"] += 1
+            self._drops["tls_failed"] += context is not None
         finally:
             self._of_address[address] -= 1
             if not self._of_address[address]:
                 del self._of_address[address]
+
+
+class TlsSite(_Site):
+    """TLS for the network."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        sockets: list[socket.socket],
+        context: ssl.SSLContext,
+        drops: Counter[str],
+    ) -> None:
+        super().__init__(runner, sockets, drops, context)
+
+    def _refusal(self, address: str) -> str:
+        return "tls_crowded" if self._crowded(address) else ""
+
+    def _crowded(self, address: str) -> bool:
+        """Whether one more connection from there would be too many."""
+        if len(self._handshakes) >= MAX_HANDSHAKES or self._of_address[address] >= MAX_OF_ADDRESS:
+            return True
+        connections = self._connections()
+        if len(connections) < min(MAX_OPEN, MAX_OPEN_OF_ADDRESS):
+            return False
+        peers = Counter(_peer(one.transport) for one in connections)
+        return len(connections) >= MAX_OPEN or peers[address] >= MAX_OPEN_OF_ADDRESS
+
+
+class ListedSite(_Site):
+    """Plain HTTP for the addresses that `admits` says, of the face called `face`."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        sockets: list[socket.socket],
+        drops: Counter[str],
+        admits: Callable[[str], bool],
+        face: str,
+    ) -> None:
+        super().__init__(runner, sockets, drops)
+        self._admits = admits
+        self._face = face
+
+    def _refusal(self, address: str) -> str:
+        if not self._admits(address):
+            return f"{self._face}_refused"
+        return f"{self._face}_crowded" if len(self._connections()) >= MAX_LISTED else ""
 
 
 def _peer(transport: asyncio.BaseTransport | None) -> str:

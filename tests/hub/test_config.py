@@ -49,7 +49,11 @@ def test_every_setting_can_be_given_in_every_way(setting: Setting, tmp_path: Pat
         load_config(None, {}, {setting.key: text}),
     ):
         assert getattr(getattr(config, setting.section), setting.name) == value
-    assert setting.help and setting.allowed and setting.option.startswith(f"--{setting.section}-")
+    assert (
+        setting.help
+        and setting.allowed
+        and setting.option.startswith("--" + setting.section.replace("_", "-") + "-")
+    )
 
 
 @pytest.mark.parametrize("setting", settings().values(), ids=lambda setting: setting.key)
@@ -183,3 +187,26 @@ def test_the_document_reads_back_as_what_was_written(tmp_path: Path) -> None:
         "# TCP port of plain HTTP; 0 takes a free one: a whole number from 0 to 65535\nport = 8484\n" in text
     )
     assert str(Path.home()) not in to_toml()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"host": "0.0.0.0"}, ("--cf-voice-host", "0.0.0.0", "no password", "cf_voice.allow")),
+        ({"host": "hub.local"}, ("--cf-voice-host", "hub.local", "an address")),
+        ({"host": ""}, ("--cf-voice-host", "an address")),
+        ({"allow": "192.168.1.20 kitchen"}, ("--cf-voice-allow", "'kitchen'", "192.168.1.0/24")),
+        ({"allow": "192.168.1.5/24"}, ("'192.168.1.5/24'", "host bits")),
+        ({"allow": "0.0.0.0/0"}, ("'0.0.0.0/0'", "/8 is the widest")),
+        ({"allow": "10.0.0.1 " * 65}, ("65 addresses", "64 are allowed")),
+    ],
+)
+def test_a_port_without_a_password_needs_a_list(given: dict[str, str], words: tuple[str, ...]) -> None:
+    refused(None, {}, {f"cf_voice.{key}": value for key, value in given.items()}, *words)
+
+
+def test_a_port_with_a_list_may_be_on_the_network() -> None:
+    voice = load_config(
+        None, {}, {"cf_voice.host": "0.0.0.0", "cf_voice.allow": "192.168.1.0/24 ::1"}
+    ).cf_voice
+    assert voice.host == "0.0.0.0" and not voice.enabled

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 from minerva_hub.events import (
+    CfVoiceInfo,
     EngineInfo,
     Gap,
     GapRecorded,
@@ -263,6 +264,23 @@ async def test_what_is_loading_rough_or_broken_is_said(open_page: Open, page_hub
     await expect(notes).not_to_contain_text("0.0.0.0")
     page_hub.bus.publish(HealthChanged(health=health(engines=READY[:1])))
     await expect(notes).to_be_hidden()
+
+
+async def test_the_cf_voice_port_is_shown_and_who_speaks_through_it(
+    open_page: Open, page_hub: TestHub
+) -> None:
+    voice = CfVoiceInfo(address="http://127.0.0.1:8487", allow=("192.168.7.0/24",))
+    page_hub.current[0] = health(engines=READY[:1], cf_voice=voice)
+    watched = await open_page()
+    await watched.open()
+    notes = watched.page.get_by_role("complementary", name="Notes")
+    await expect(notes).to_contain_text(
+        "this machine, 192.168.7.0/24 can bring sound to http://127.0.0.1:8487 without a password."
+    )
+    await expect(notes).not_to_contain_text("now, from")
+    voice = msgspec.structs.replace(voice, listening=("192.168.7.9",))
+    page_hub.bus.publish(HealthChanged(health=health(engines=READY[:1], cf_voice=voice)))
+    await expect(notes).to_contain_text("Sound comes in through the cf-voice port now, from 192.168.7.9.")
 
 
 async def test_an_interruption_is_said_and_nothing_is_lost(open_page: Open, page_hub: TestHub) -> None:

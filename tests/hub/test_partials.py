@@ -19,6 +19,7 @@ from minerva_hub.errors import EngineError
 from minerva_hub.events import BusEvent, DeviceRecord, EngineInfo, Partial, Speaking, UtteranceAdded
 from minerva_hub.pipeline import Pipeline
 from minerva_hub.pipeline import live as live_module
+from minerva_hub.pipeline import workers as workers_module
 from minerva_hub.segment import EarBank
 from minerva_hub.store import Store
 from minerva_hub.transcribe import RATE, Hypothesis, TimedWord, Transcript
@@ -220,7 +221,7 @@ async def test_words_that_come_late_are_marked_and_the_page_is_told(
     tmp_path: Path, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("minerva_hub.pipeline.workers.LATE_S", 0.5)
-    monkeypatch.setattr(live_module, "LATE_STEPS_S", (0.5, 60.0))
+    monkeypatch.setattr(workers_module, "LATE_STEPS_S", (0.5, 60.0))
     monkeypatch.setattr(live_module, "HOUSEKEEPING_S", 0.1)
     engine = Reader(lambda kind: time.sleep(1.2))
     async with house(tmp_path, engine, workers=1, partials=False) as home:

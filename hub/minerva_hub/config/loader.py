@@ -14,9 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from minerva_hub.config.addresses import allowed_networks
 from minerva_hub.config.fields import PREFIX, Setting, sections, settings
 from minerva_hub.config.languages import check_language, language_list, vocabulary_by_language
-from minerva_hub.config.settings import HubConfig
+from minerva_hub.config.settings import CfVoiceConfig, HubConfig
 from minerva_hub.errors import ConfigError
 
 FILE_NAME = "minerva.toml"
@@ -201,3 +202,22 @@ def _check(config: HubConfig, origins: Mapping[str, str]) -> None:
             check(value)
         except ValueError as problem:
             raise ConfigError(f"{origins[f'transcribe.{key}']} = {value!r}: {problem}") from None
+    _check_cf_voice(config.cf_voice, origins)
+
+
+def _check_cf_voice(voice: CfVoiceConfig, origins: Mapping[str, str]) -> None:
+    try:
+        allowed = allowed_networks(voice.allow)
+    except ValueError as problem:
+        raise ConfigError(f"{origins['cf_voice.allow']}: {problem}") from None
+    try:
+        loopback = ipaddress.ip_address(voice.host).is_loopback
+    except ValueError:
+        raise ConfigError(
+            f"{origins['cf_voice.host']} = {voice.host!r}: allowed is an address, as 127.0.0.1 or 192.168.1.5"
+        ) from None
+    if not loopback and not allowed:
+        raise ConfigError(
+            f"{origins['cf_voice.host']} = {voice.host!r}: this port knows no password, so beyond "
+            "loopback it needs a list of who may come in: cf_voice.allow, as 192.168.1.20 192.168.1.0/24"
+        )

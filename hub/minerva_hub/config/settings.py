@@ -178,6 +178,26 @@ class SessionConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quiet_s: Annotated[float, Meta(ge=10, le=86400, description="quiet that ends a session")] = 300.0
 
 
+class CfVoiceConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[cf_voice]: a port for programs that speak to cf-voice; it knows no password."""
+
+    enabled: Annotated[
+        bool, Meta(description="take sound from programs of the cf-voice family, and tell them what it was")
+    ] = False
+    host: Annotated[
+        str,
+        Meta(max_length=45, description="address to listen on; beyond loopback only with cf_voice.allow"),
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")] = 8487
+    allow: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="who may come in besides this machine: addresses or networks, apart by blanks",
+        ),
+    ] = ""
+
+
 class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections of minerva.toml."""
 
@@ -191,3 +211,4 @@ class HubConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sounds: SoundsConfig = SoundsConfig()
     tone: ToneConfig = ToneConfig()
     session: SessionConfig = SessionConfig()
+    cf_voice: CfVoiceConfig = CfVoiceConfig()

@@ -12,7 +12,6 @@ from minerva_hub.config import SessionConfig
 from minerva_hub.diarize import Diarizer, SpeakerBook
 from minerva_hub.errors import StoreError, UnknownSessionError
 from minerva_hub.events import (
-    NewUtterance,
     ResumePoint,
     Session,
     SessionChanged,
@@ -20,7 +19,7 @@ from minerva_hub.events import (
     Utterance,
     UtteranceAdded,
 )
-from minerva_hub.pipeline.scribe import Draft
+from minerva_hub.pipeline.scribe import Draft, line
 from minerva_hub.pipeline.tones import Tones
 from minerva_hub.store import Store
 
@@ -106,17 +105,13 @@ class Conversations:
         }
         conversation.tones.relabel(assigned.changed)
         new = [
-            NewUtterance(
+            line(
+                draft,
                 session_id=conversation.session.id,
                 device=device,
                 room=room,
                 speaker=assigned.labels[key],
-                start_ms=draft.start_ms,
-                end_ms=draft.end_ms,
-                text=draft.text,
-                words=draft.words,
                 engine=engine,
-                language=draft.language,
                 tone=conversation.tones.tone(key, assigned.labels[key], draft.sounding),
             )
             for key, draft in zip(keys, drafts, strict=True)

@@ -13,8 +13,8 @@ import msgspec
 from minerva_hub.audio import AudioFile
 from minerva_hub.config import HubConfig
 from minerva_hub.diarize import choose_diarizer
-from minerva_hub.events import EngineInfo, NewUtterance, Session, Utterance
-from minerva_hub.pipeline.scribe import Draft, Written, write_down
+from minerva_hub.events import EngineInfo, Session, Utterance
+from minerva_hub.pipeline.scribe import Draft, Written, line, write_down
 from minerva_hub.pipeline.tones import ToneMeter, Tones
 from minerva_hub.segment import EarBank, Segment, SegmentEnded
 from minerva_hub.tone import choose_reader
@@ -82,17 +82,13 @@ def transcribe_file(
 
 
 def _utterance(id_: int, path: Path, draft: Draft, speaker: str, engine: str, tones: Tones) -> Utterance:
-    new = NewUtterance(
+    new = line(
+        draft,
         session_id=1,
         device="file",
         room=path.stem,
         speaker=speaker,
-        start_ms=draft.start_ms,
-        end_ms=draft.end_ms,
-        text=draft.text,
-        words=draft.words,
         engine=engine,
-        language=draft.language,
         tone=tones.tone(id_, speaker, draft.sounding),
     )
     return Utterance(id=id_, **msgspec.structs.asdict(new))

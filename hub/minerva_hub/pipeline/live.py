@@ -28,6 +28,7 @@ from minerva_hub.events import (
 )
 from minerva_hub.pipeline.conversations import Conversations
 from minerva_hub.pipeline.features import FeatureBlock, FeatureLog, FeatureTaps
+from minerva_hub.pipeline.guests import Guests
 from minerva_hub.pipeline.notes import Notes
 from minerva_hub.pipeline.partials import Partials
 from minerva_hub.pipeline.queue import Job
@@ -35,7 +36,7 @@ from minerva_hub.pipeline.scheduler import Scheduler
 from minerva_hub.pipeline.sounds import Sounds
 from minerva_hub.pipeline.stream import Clock, Stream
 from minerva_hub.pipeline.talk import Talk
-from minerva_hub.pipeline.workers import LATE_S, Workers
+from minerva_hub.pipeline.workers import Workers, late_warning
 from minerva_hub.segment import (
     Ear,
     EarBank,
@@ -54,7 +55,6 @@ HOUSEKEEPING_S = 1.0
 SAVE_S = 5.0  # resume points of what was not speech; after a kill at most this much is judged again
 OFFLINE_S = 15.0  # a device that stays away longer will not finish its sentence
 MAX_PENDING = 32 << 20  # samples of all devices, 64 MB: above it each gets an equal share of them
-LATE_STEPS_S = (LATE_S, 30.0, 60.0, 120.0, 300.0)
 PACKETS_UNDER_WAY = 4000  # samples, 0.25 s: with audio always coming a little of it always waits
 
 EngineChoice = Callable[[], Engine]
@@ -101,12 +101,13 @@ class Pipeline:
         self._conversations = Conversations(
             store, bus, config.session, lambda: self._workers.diarizer(), self.warn
         )
+        self.guests = Guests(self, config, lambda: self._workers.diarizer())
         self._workers = Workers(
             config,
             self._scheduler,
             self._partials,
             engine or (lambda: choose_engine(config.transcribe, config.models.path)),
-            add=self._conversations.add,
+            add=self.guests.or_else(self._conversations.add),
             show=self._set_engine,
             warn=self.warn,
             after=self._talk.written,
@@ -253,9 +254,10 @@ class Pipeline:
         return () if stream is None else stream.features.newest(since_ms)
 
     def note(self, what: Gap | NewSound) -> None:
-        """Keep a gap or a sound; never blocks."""
-        self._notes.put(what)
-        self.drops["notes"] = self._notes.dropped
+        """Keep a gap or a sound, or tell it to the guest that it is of; never blocks."""
+        if not self.guests.note(what):
+            self._notes.put(what)
+            self.drops["notes"] = self._notes.dropped
 
     def disconnected(self, stream: Stream) -> None:
         """The device's connection ended; it may come back and go on."""
@@ -273,6 +275,15 @@ class Pipeline:
             self._partials.ended(stream)
             self._talk.end(stream)
         self._queue.forget(device)
+
+    def pending(self, device: str) -> bool:
+        """Whether speech of it waits to be written down, or is."""
+        return self._queue.pending(device)
+
+    def flush(self, stream: Stream) -> None:
+        """What is being said ends here: it is written down as it is."""
+        stream.ear.flush()
+        self._heard.set()
 
     async def end_session(self, session_id: int) -> None:
         """The owner ends a conversation."""
@@ -333,10 +344,9 @@ class Pipeline:
 
     def _close_stream(self, stream: Stream) -> None:
         """End a stream for good: what was being said is written down as it is."""
-        stream.ear.flush()
+        self.flush(stream)
         stream.no_more_sounds()
         self._ending.append(stream.ear)
-        self._heard.set()
         if self._streams.get(stream.device) is stream:
             del self._streams[stream.device]
 
@@ -359,7 +369,7 @@ class Pipeline:
                 if not stream.connected and now_s - stream.offline_since_s > OFFLINE_S:
                     self._close_stream(stream)
             self._share_backlog()
-            self._say_when_late()
+            self.warn("late", late_warning(self._queue.waited_s))
             await self._conversations.end_quiet(self._has_text_to_come)
             if now_s - saved_s >= SAVE_S:
                 saved_s = now_s
@@ -371,18 +381,6 @@ class Pipeline:
         full = sum(stream.ear.pending for stream in streams) > MAX_PENDING
         for stream in streams:
             stream.max_pending = MAX_PENDING // len(streams) if full else None
-
-    def _say_when_late(self) -> None:
-        """Tell people that words come late, in steps, so that the page is not told each second."""
-        waited_s = self._queue.waited_s
-        step = max((step for step in LATE_STEPS_S if step <= waited_s), default=None)
-        self.warn(
-            "late",
-            None
-            if step is None
-            else f"Words come more than {step:g} s late: the recogniser is slower than people speak. "
-            "What was said waits for it, and partials hold back",
-        )
 
     def _has_text_to_come(self, device: str) -> bool:
         stream = self._streams.get(device)

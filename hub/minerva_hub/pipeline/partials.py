@@ -39,7 +39,7 @@ class Partials:
 
     def began(self, stream: Stream, since_ms: int) -> None:
         """Somebody begins to speak."""
-        if self._config.partials:
+        if self._config.partials and not stream.guest:
             self.ended(stream)
             self._spoken[stream.device] = Spoken(stream, since_ms)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from minerva_hub.diarize import Diarizer, Turn
 from minerva_hub.diarize.features import Frames, analyse
-from minerva_hub.events import Word
+from minerva_hub.events import NewUtterance, Tone, Word
 from minerva_hub.pipeline.tones import Sounding, ToneMeter
 from minerva_hub.segment import Segment
 from minerva_hub.transcribe import RATE, TimedWord, Transcriber
@@ -28,6 +28,25 @@ class Draft(msgspec.Struct, frozen=True):
     language: str
     voice: Any  # the diarizer's own
     sounding: Sounding | None = None  # how it was said; None: tone is off, or it was too soft to tell
+
+
+def line(
+    draft: Draft, *, session_id: int, device: str, room: str, speaker: str, engine: str, tone: Tone | None
+) -> NewUtterance:
+    """The utterance that a draft becomes."""
+    return NewUtterance(
+        session_id=session_id,
+        device=device,
+        room=room,
+        speaker=speaker,
+        start_ms=draft.start_ms,
+        end_ms=draft.end_ms,
+        text=draft.text,
+        words=draft.words,
+        engine=engine,
+        language=draft.language,
+        tone=tone,
+    )
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -129,6 +129,7 @@ class Stream:
         self.accepted_seq: int | None = None
         self.duplicates = 0
         self.connected = True
+        self.guest = False  # a program's sound (guests.py): nothing of it is stored, or told to others
         self.removed = False  # its device is not registered any more: nothing of it is written down
         self.offline_since_s = 0.0
         self.max_pending: int | None = None  # samples, while the devices together have too much waiting
@@ -169,7 +170,9 @@ class Stream:
 
     def resume_point(self) -> ResumePoint | None:
         """What the database should keep, None while nothing is settled."""
-        return None if self.settled_seq is None else self._point(self.settled_seq, self.settled_end_ms)
+        if self.settled_seq is None or self.guest:
+            return None
+        return self._point(self.settled_seq, self.settled_end_ms)
 
     def point_at(self, seq: int) -> ResumePoint:
         """The resume point that settling `seq` will make; goes into the same transaction as the words."""

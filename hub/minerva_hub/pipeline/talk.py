@@ -27,11 +27,12 @@ class Talk:
         """Somebody speaks, or what they said is written down."""
         event = Speaking(device=stream.device, room=stream.room, state=state, since_ms=since_ms)
         self._going_on[stream.device] = event
-        self._bus.publish(event)
+        if not stream.guest:
+            self._bus.publish(event)
 
     def end(self, stream: Stream) -> None:
         """It was nothing, or is over."""
-        if self._going_on.pop(stream.device, None) is not None:
+        if self._going_on.pop(stream.device, None) is not None and not stream.guest:
             now_ms = time.time_ns() // 1_000_000
             self._bus.publish(Speaking(device=stream.device, room=stream.room, state="idle", since_ms=now_ms))
 

@@ -28,8 +28,20 @@ from minerva_hub.transcribe import Engine
 RETRIES_S = (0.5, 3.0)  # before a segment is given up: a recogniser that died is started again meanwhile
 HANGS = 2  # of one segment: each costs a recogniser
 LATE_S = 10.0  # words that come so long after they were said are marked
+LATE_STEPS_S = (LATE_S, 30.0, 60.0, 120.0, 300.0)
 
 _log = logging.getLogger(__name__)
+
+
+def late_warning(waited_s: float) -> str | None:
+    """What people are told of a segment that has waited so long, in steps, not anew each second."""
+    step = max((step for step in LATE_STEPS_S if step <= waited_s), default=None)
+    if step is None:
+        return None
+    return (
+        f"Words come more than {step:g} s late: the recogniser is slower than people speak. "
+        "What was said waits for it, and partials hold back"
+    )
 
 
 class Workers:

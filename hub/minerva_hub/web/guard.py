@@ -6,7 +6,6 @@ that asks. Programs without a browser send neither a foreign name nor an origin.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 
 from aiohttp import hdrs, web
@@ -14,7 +13,7 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from minerva_hub.auth import is_local
-from minerva_hub.config import is_loopback
+from minerva_hub.config import is_address, is_loopback
 from minerva_hub.web.problems import ApiError, Handler
 
 CSP = (
@@ -52,14 +51,6 @@ def is_of_devices(request: web.Request) -> bool:
     )
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 class Guard:
     """Checks each request; `names` are the hub's own on the network."""
 
@@ -74,7 +65,7 @@ class Guard:
             host = ""
         local = is_local(request)
         # On the network any bare address is fine too: a rebinding attack needs a name of its own.
-        if is_loopback(host) if local else host in self._names or _is_address(host):
+        if is_loopback(host) if local else host in self._names or is_address(host):
             return
         allowed = LOCAL_NAMES if local else self._names
         raise ApiError(

@@ -35,7 +35,21 @@ export function notes(health) {
     if (engine.state === "loading") found.push({ level: "info", text: LOADING[engine.stage] });
     if (engine.state === "rough") found.push({ level: "info", text: why || ROUGH[engine.stage] });
   }
-  return found;
+  return [...found, ...voicePort(health.cf_voice)];
+}
+
+/** The port that knows no password, while it is on, and who brings sound through it. */
+function voicePort(voice) {
+  if (!voice) return [];
+  const who = ["this machine", ...voice.allow].join(", ");
+  const notes = [{
+    level: "info",
+    text: `The cf-voice port is on: programs of ${who} can bring sound to ${voice.address} without a password.`,
+  }];
+  if (voice.listening.length) {
+    notes.unshift({ level: "warn", text: `Sound comes in through the cf-voice port now, from ${voice.listening.join(", ")}.` });
+  }
+  return notes;
 }
 
 const join = (...parts) => parts.filter(Boolean).join(" ");
