@@ -180,6 +180,20 @@ def test_info_says_what_runs_and_no_secret(minerva: Minerva, tmp_path: Path) -> 
         assert hashlib.sha256(manifest).digest() in bootslot().load(str(board.flash))[1].hashes
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--keys", "keys.json"], "--keys keys.json is for a signed release: add --release FOLDER"),
+        (["--keys", "keys.json", "--forbid-dev"], "--keys keys.json"),
+        (["--forbid-dev", "--source"], "--forbid-dev installs nothing"),
+        (["--forbid-dev", "--board", "virtual"], "--forbid-dev installs nothing"),
+    ],
+)
+def test_options_without_effect_are_refused(minerva: Minerva, given: list[str], words: str) -> None:
+    code, _, err = minerva("device", "deploy", "--port", "/dev/ttyNONE7", *given)
+    assert code == 1 and words in err, err
+
+
 def test_what_must_be_free() -> None:
     wanted = {"a": b"", "b": b"", "c": b""}
     assert space_needed({}, {}, wanted) == 32_768

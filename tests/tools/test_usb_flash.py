@@ -112,7 +112,7 @@ def esptool(*arguments: str) -> str:
 @pytest.mark.parametrize("chip", ["esp32s3", "esp32c6", "esp32c3", "esp32"])
 def test_an_image_is_whole_or_it_is_refused(chip: str) -> None:
     data = make_image(chip, 5000)
-    assert chip_of(data) == chip
+    assert chip_of(data, "x") == chip
     check_image(data, chip, "image")
     for at in (30, 2000, len(data) - 5):
         damaged = bytearray(data)
@@ -260,8 +260,17 @@ def test_files_that_are_no_firmware(minerva: Minerva, tmp_path: Path) -> None:
     for name, (data, words) in cases.items():
         (tmp_path / name).write_bytes(data)
         code, _, err = minerva("device", "flash", name, "--port", "/dev/ttyNONE7")
-        assert code == 1 and words in err, err
+        assert code == 1 and words in err and name in err, err
     assert "cannot be read" in minerva("device", "flash", "none.bin", "--port", "/dev/ttyNONE7")[2]
+
+
+def test_what_is_said_of_a_micropython_must_be_so(minerva: Minerva, tmp_path: Path) -> None:
+    (tmp_path / "S3.bin").write_bytes(whole())
+    given = ("device", "flash", "S3.bin", "--port", "/dev/ttyNONE7")
+    code, _, err = minerva(*given, "--chip", "esp32c6")
+    assert code == 1 and "S3.bin is for esp32s3, --chip says esp32c6" in err, err
+    assert "there is no port" in minerva(*given, "--chip", "esp32s3")[2]
+    assert "add --bootloader" in minerva(*given, "--partition-table", "t.csv")[2]
 
 
 def test_ports_without_a_chip(minerva: Minerva, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

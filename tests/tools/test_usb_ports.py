@@ -47,6 +47,12 @@ def test_a_port_that_is_not_there(minerva: Minerva, command: list[str]) -> None:
     assert err.splitlines()[-1].startswith("minerva: there is no port /dev/ttyNONE7")
 
 
+def test_no_ports_are_said_to_be_none(minerva: Minerva, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [])
+    code, out, err = minerva("device", "ports")
+    assert (code, out) == (0, "") and "no serial port on USB" in err and "cable" in err
+
+
 def test_a_file_is_no_port(minerva: Minerva, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, _, err = minerva("device", "info", "--port", str(tmp_path / "file"))

@@ -124,15 +124,20 @@ def test_keys_that_are_there_stay_and_again_voids_the_old_token(pair: Pair, tmp_
     ours, theirs = (trusting(Ed25519PrivateKey.generate()) for _ in range(2))
     stored(tmp_path / "store", ours)
     with flashed(chip=S3) as rom:
-        assert pair(rom, "--firmware", "rust")[0] == 0
+        code, err = pair(rom, "--firmware", "rust")
+        assert code == 1 and "--board" in err and "xiao_s3_inmp441, xiao_s3_sense" in err, err
+        assert stored(tmp_path / "store") is None
+        assert pair(rom, "--firmware", "rust", "--board", "devkitc1_inmp441", "--ceiling", "events")[0] == 0
         first = device_settings.parse((rust_records.settings_in(part_of(rom, "settings")) or b"").decode())
         assert first.board == "devkitc1_inmp441"
-        image = rust_records.settings_image(rust_records.settings_in(part_of(rom, "settings")) or b"", theirs)
+        by_hand = {**json.loads(rust_records.settings_in(part_of(rom, "settings")) or b""), "gain_db": 12}
+        image = rust_records.settings_image(json.dumps(by_hand).encode(), theirs)
         rom.flash[0xB000 : 0xB000 + len(image)] = image
         code, err = pair(rom, "--firmware", "rust", "--again", "--board", "xiao_s3_sense")
-    assert code == 0 and "trusts" not in err, err
+    assert code == 0 and "trusts" not in err and "ceiling is" not in err, err
     now = device_settings.parse((rust_records.settings_in(part_of(rom, "settings")) or b"").decode())
     assert rust_records.keys_in(part_of(rom, "settings")) == theirs and now.board == "xiao_s3_sense"
+    assert (now.ceiling, now.gain_db) == ("events", 12)
     record = stored(tmp_path / "store")
     assert record is not None
     assert is_authorised(record, now.token) and not is_authorised(record, first.token)
@@ -220,7 +225,8 @@ def test_a_plug_that_is_pulled_in_the_middle_registers_nothing_and_the_old_token
         rust_records.settings_in(part_of(other, "settings"))
     with flashed() as third:
         third.flash[:] = other.flash
-        assert pair(third, "--firmware", "rust", "--again")[0] == 0
+        code, err = pair(third, "--firmware", "rust", "--again")
+        assert code == 0 and "is not known" in err and "damaged" in err, err
     assert rust_records.settings_in(part_of(third, "settings")) is not None
 
 

@@ -197,8 +197,9 @@ async def register(config: HubConfig, device: str, room: str) -> tuple[str, str]
     async with open_store(config) as store:
         if await store.device(device) is not None:
             raise UserError(
-                f"device {device!r} is registered already; take another name, or remove it first "
-                f"(minerva device remove {device}), which makes its token void"
+                f"device {device!r} is registered already; pair it anew (minerva device pair {device} "
+                f"--again), take another name, or remove it first (minerva device remove {device}). "
+                "Anew or removed, its token is void"
             )
         await store.add_device(record)
         return token, store.hub_id

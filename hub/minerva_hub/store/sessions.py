@@ -56,9 +56,10 @@ def set_wish(conn: sqlite3.Connection, id_: str, mode: str | None, muted: bool) 
     conn.execute("UPDATE devices SET mode = ?, muted = ? WHERE id = ?", (mode, muted, id_))
 
 
-def set_token_hash(conn: sqlite3.Connection, id_: str, token_hash: str) -> bool:
-    """Replace a device's token. False: there is no such device."""
-    return conn.execute("UPDATE devices SET token_hash = ? WHERE id = ?", (token_hash, id_)).rowcount > 0
+def renew_device(conn: sqlite3.Connection, id_: str, token_hash: str, room: str) -> bool:
+    """Replace a device's token and room. False: there is no such device."""
+    update = "UPDATE devices SET token_hash = ?, room = ? WHERE id = ?"
+    return conn.execute(update, (token_hash, room, id_)).rowcount > 0
 
 
 def remove_device(conn: sqlite3.Connection, id_: str) -> bool:

@@ -77,9 +77,9 @@ class Store:
         found = await self._db.read(lambda conn: sessions.devices(conn, id_))
         return found[0] if found else None
 
-    async def set_token_hash(self, id_: str, token_hash: str) -> bool:
-        """Give a device another token, which voids the old one. False: there is no such device."""
-        return await self._db.write(lambda conn: sessions.set_token_hash(conn, id_, token_hash))
+    async def renew_device(self, id_: str, token_hash: str, room: str) -> bool:
+        """Give a device another token, which voids the old one, and a room. False: there is none such."""
+        return await self._db.write(lambda conn: sessions.renew_device(conn, id_, token_hash, room))
 
     async def remove_device(self, id_: str) -> bool:
         """Forget a device; what it heard stays. False: there was none."""

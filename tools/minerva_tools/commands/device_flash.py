@@ -35,7 +35,10 @@ def flash(
         ),
     ] = None,
     chip: Annotated[
-        str | None, typer.Option(help="Chip of the Rust firmware's ELF file, as esp32c6.", show_default=False)
+        str | None,
+        typer.Option(
+            help="The chip that IMAGE is for, as esp32c6; an ELF file does not say.", show_default=False
+        ),
     ] = None,
     partition_table: Annotated[
         Path | None,
@@ -55,8 +58,12 @@ def flash(
         raise UserError("--two-slots is for MicroPython; the Rust firmware has two slots always")
     if two_slots and not erase and out is None:
         raise UserError("--two-slots moves the file system: what is there is lost. Add --erase to say so")
+    if bootloader is None and partition_table is not None:
+        raise UserError("--partition-table is for the Rust firmware: add --bootloader FILE")
     if bootloader is None:
         found = firmware.micropython(image, two_slots=two_slots)
+        if chip is not None and chip != found.chip:
+            raise UserError(f"{image} is for {found.chip}, --chip says {chip}: nothing was written")
     else:
         found = firmware.rust(image, bootloader, _table(partition_table), chip)
     if out is not None:

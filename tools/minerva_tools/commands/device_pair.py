@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from minerva_hub.errors import UserError
 
-from minerva_tools.commands.device_usb import FirmwareOption, PortOption, port_of
+from minerva_tools.commands.device_usb import FirmwareOption, PortOption, at_terminal, picked, port_of
 from minerva_tools.options import Loaded, with_settings
-from minerva_tools.pairing import BOARD, Wifi, device_id, room_of
+from minerva_tools.pairing import Wifi, device_id, room_of
 
 if TYPE_CHECKING:
     from minerva_hub.config import HubConfig
@@ -26,11 +27,15 @@ def pair(
     loaded: Loaded,
     port: PortOption = None,
     room: Annotated[
-        str | None, typer.Option(help="The room it hears; else its name.", show_default=False)
+        str | None,
+        typer.Option(help="The room it hears; else the one it had, or its name.", show_default=False),
     ] = None,
     board: Annotated[
         str | None,
-        typer.Option(help=f"Its board; else {BOARD}, or the DevKit with its chip.", show_default=False),
+        typer.Option(
+            help="Its board, as xiao_s3_inmp441; else the only one that its application knows, or asked.",
+            show_default=False,
+        ),
     ] = None,
     firmware: FirmwareOption = "auto",
     host: Annotated[
@@ -47,34 +52,57 @@ def pair(
         typer.Option(help="File whose first line is the network's password; else asked.", show_default=False),
     ] = None,
     ceiling: Annotated[
-        str, typer.Option(help="The most it may ever send: mute, events, features, speech or full.")
-    ] = "speech",
+        str | None,
+        typer.Option(
+            help="The most it may ever send: mute, events, features, speech or full; else speech.",
+            show_default=False,
+        ),
+    ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Pair one that is registered: a new token, the old one is void.")
+        bool,
+        typer.Option(
+            "--again",
+            help="Pair a registered one: a new token, the old one is void; what else it is set to stays.",
+        ),
     ] = False,
 ) -> None:
     """Register a device and write its settings onto it: hub, certificate, token, Wi-Fi, privacy ceiling."""
     from minerva_tools.usb import finding, provisioning
 
     device = device_id(name)
-    wishes = provisioning.Wishes(
-        device=device,
-        room=room_of(name if room is None else room),
-        board=board,
-        host=_host(loaded.config) if host is None else host,
-        ceiling=ceiling,
-        wifi=None if board in NO_WIFI and wifi is None else _network(wifi, wifi_password_file),
-        again=again,
-    )
+    room = None if room is None else room_of(room)
+    host = _host(loaded.config) if host is None else host
     with finding.device(port_of(port), firmware) as there:
-        trusts = provisioning.pair(loaded.config, wishes, provisioning.target_of(there))
+        target = provisioning.target_of(there)
+        before = provisioning.before(target)
+        if again and (said := before.unknown(ceiling)):
+            print(said, file=sys.stderr)
+        kept = before if again else provisioning.Before(None)
+        board = provisioning.chosen_board(target, board, kept.board, _ask_board if at_terminal() else None)
+        wishes = provisioning.Wishes(
+            device=device,
+            name=name,
+            room=room,
+            board=board,
+            host=host,
+            ceiling=ceiling,
+            wifi=_network(wifi, wifi_password_file, kept.wifi, needed=board not in NO_WIFI),
+            again=again,
+        )
+        done = provisioning.pair(loaded.config, wishes, target, before)
         there.restart()
-    more = " It trusts the releases that this hub trusts." if trusts else ""
+    more = " It trusts the releases that this hub trusts." if done.trusts else ""
     print(
-        f"Device {device} is paired for the room {wishes.room!r}: it links to {wishes.host}, and sends "
-        f"{ceiling} at most.{more} It restarts; minerva device logs shows how that goes.",
+        f"Device {device} is paired for the room {done.room!r}: it links to {host}, and sends "
+        f"{done.ceiling} at most.{more} It restarts; minerva device logs shows how that goes.",
+        *done.notes,
+        sep="\n",
         file=sys.stderr,
     )
+
+
+def _ask_board(boards: Sequence[str]) -> str:
+    return boards[picked(boards, "Which board is it")]
 
 
 def _host(config: HubConfig) -> str:
@@ -92,9 +120,14 @@ def _host(config: HubConfig) -> str:
     return picked
 
 
-def _network(ssid: str | None, password_file: Path | None) -> Wifi:
+def _network(ssid: str | None, password_file: Path | None, kept: Wifi | None, *, needed: bool) -> Wifi | None:
+    """The network said, the one that is kept (with a file: with its password), or the one asked."""
     from minerva_tools.commands.release.common import first_line
 
+    if ssid is None and password_file is None and (kept is not None or not needed):
+        return kept
+    if ssid is None and kept is not None:
+        ssid = kept.ssid
     interactive = sys.stdin.isatty()
     if ssid is None:
         if not interactive:

@@ -34,24 +34,41 @@ def port_of(given: str | None) -> str:
     """The port given, the only one, or the one that somebody at the terminal picks."""
     from minerva_tools.usb.ports import choose
 
-    return choose(given, ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+    return choose(given, ask=_ask if at_terminal() else None)
+
+
+def at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def picked(lines: Sequence[str], question: str) -> int:
+    """The index of the line that somebody at the terminal picks; UserError."""
+    for number, line in enumerate(lines, 1):
+        print(f"{number}  {line}", file=sys.stderr)
+    found: int = typer.prompt(question, type=int, err=True)
+    if not 1 <= found <= len(lines):
+        raise UserError(f"there is no number {found}; there are 1 to {len(lines)}")
+    return found - 1
 
 
 def _ask(ports: Sequence[Port]) -> int:
-    for number, port in enumerate(ports, 1):
-        print(f"{number}  {port.path}  {port.description}", file=sys.stderr)
-    picked: int = typer.prompt("Which one", type=int, err=True)
-    if not 1 <= picked <= len(ports):
-        raise UserError(f"there is no number {picked}; there are 1 to {len(ports)}")
-    return picked - 1
+    return picked([f"{port.path}  {port.description}" for port in ports], "Which one")
 
 
 def ports() -> None:
     """List the USB serial ports."""
     from minerva_tools.usb.ports import usb_ports
 
-    for port in usb_ports():
+    found = usb_ports()
+    for port in found:
         print(f"{port.path}  {port.description}")
+    if not found:
+        print(
+            "There is no serial port on USB. Look at the cable (it must carry data, many only charge), at "
+            "the board's other socket if it has two, and at the virtual machine, if this is one",
+            file=sys.stderr,
+        )
 
 
 def deploy(
@@ -91,6 +108,13 @@ def deploy(
         raise UserError("--release needs --keys FILE, the key set that the device is to trust")
     if forbid_dev and allow_dev:
         raise UserError("--allow-dev and --forbid-dev exclude one another")
+    if keys is not None and release is None:
+        raise UserError(
+            f"--keys {keys} is for a signed release: add --release FOLDER. Without it "
+            + ("nothing is installed" if forbid_dev else "the unsigned slot dev would be filled")
+        )
+    if forbid_dev and release is None and (source or board is not None):
+        raise UserError("--forbid-dev installs nothing; --source and --board are for the slot dev")
     with at_prompt(port_of(port), _NO_FILES) as device:
         done = None
         if release is not None and keys is not None:

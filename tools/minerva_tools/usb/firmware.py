@@ -60,15 +60,15 @@ class Firmware:
         return bytes(out)
 
 
-def chip_of(data: bytes) -> str:
-    """The chip that an image is for; ImageError."""
+def chip_of(data: bytes, title: str) -> str:
+    """The chip that the image `title` is for; ImageError."""
     if not data.startswith(_MAGIC) or len(data) < _HEADER:
-        raise ImageError("no image of an ESP32: it must begin with the byte E9")
+        raise ImageError(f"{title}: no image of an ESP32: it must begin with the byte E9")
     number = int.from_bytes(data[12:14], "little")
     for name, rom in _roms().items():
         if getattr(rom, "IMAGE_CHIP_ID", None) == number:
             return name
-    raise ImageError(f"an image for a chip with the number {number}, which is not known here")
+    raise ImageError(f"{title}: an image for a chip with the number {number}, which is not known here")
 
 
 def check_image(data: bytes, chip: str, title: str) -> None:
@@ -104,7 +104,7 @@ def micropython(path: Path, *, two_slots: bool = False) -> Firmware:
     With `two_slots` the application gets a second slot beside it, for updates of the whole.
     """
     data = _read(path)
-    chip = chip_of(data)
+    chip = chip_of(data, str(path))
     begin = int(_roms()[chip].BOOTLOADER_FLASH_OFFSET)
     at = OFFSET - begin
     if len(data) <= at or not data[at:].startswith(b"\xaa\x50"):
@@ -146,8 +146,9 @@ def rust(path: Path, bootloader: Path, table_csv: str, chip: str | None = None) 
     content = application_image(path, chip)
     found, code = content.abi, next(iter(content.files.values()))
     loader = _read(bootloader)
-    if chip_of(loader) != found:
-        raise ImageError(f"{bootloader} is for {chip_of(loader)}, {path} for {found}")
+    loads = chip_of(loader, str(bootloader))
+    if loads != found:
+        raise ImageError(f"{bootloader} is for {loads}, {path} for {found}")
     check_image(loader, found, bootloader.name)
     check_image(code, found, path.name)
     flash_bytes = flash_bytes_of(loader)
