@@ -103,6 +103,25 @@ class Session(Record, frozen=True, kw_only=True):
     speakers: tuple[str, ...] = ()
 
 
+class NewEnrolment(Record, frozen=True, kw_only=True):
+    """A voice of a person whom the owner enrolls by name; `space` is that of the engine which measured it.
+
+    `place` are the engine's numbers; they are never shown by REST, and never sent.
+    """
+
+    name: str
+    space: str
+    place: tuple[float, ...]
+    voiced_s: float
+    created_ms: int
+
+
+class Enrolment(NewEnrolment, frozen=True, kw_only=True):
+    """A voice as stored."""
+
+    id: int
+
+
 class NewSound(Record, frozen=True, kw_only=True):
     """A labelled sound that is not stored yet; `score` 0 to 1, `level_db` dBFS of the loudest frame."""
 

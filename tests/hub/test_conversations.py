@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from minerva_hub.bus import Bus
 from minerva_hub.config import SessionConfig
 from minerva_hub.diarize import Assignment
 from minerva_hub.errors import StoreFullError
-from minerva_hub.events import ResumePoint, SpeakersChanged, UtteranceAdded, Word
+from minerva_hub.events import ResumePoint, SessionChanged, SpeakersChanged, UtteranceAdded, Word
 from minerva_hub.pipeline import conversations as module
 from minerva_hub.pipeline.conversations import Conversations
 from minerva_hub.pipeline.scribe import Draft
@@ -28,12 +29,20 @@ class Book:
     def __init__(self) -> None:
         self.keys: list[int] = []
         self.relabel = ""
+        self.at_the_end: dict[int, str] | Exception = {}
+        self.told: dict[int, str] = {}
 
     def add(self, voices: Any) -> Assignment:
         new = {key: f"Speaker {voice}" for key, voice, _ in voices}
         changed = dict.fromkeys(self.keys, self.relabel) if self.relabel else {}
         self.keys += new
         return Assignment(new, changed)
+
+    def settle(self, before: Any = None) -> dict[int, str]:
+        self.told = dict(before)
+        if isinstance(self.at_the_end, Exception):
+            raise self.at_the_end
+        return self.told | self.at_the_end
 
 
 class Diarizer:
@@ -166,3 +175,116 @@ async def test_sessions_left_open_by_a_killed_hub_are_ended_at_their_last_word(w
     await fresh.open.end_left_open()
     session = await world.store.session(first.session_id)
     assert session is not None and session.end_ms == first.end_ms
+
+
+async def speakers(world: World, session_id: int) -> list[str]:
+    return [said.speaker for said in await world.store.utterances(session_id=session_id)]
+
+
+async def test_at_the_end_of_a_session_everybody_is_told_apart_anew(world: World) -> None:
+    first, second, third = [
+        await world.say(text, voice) for text, voice in (("a", "A"), ("b", "B"), ("c", "A"))
+    ]
+    world.diarizer.books[0].at_the_end = {0: "Speaker A", 1: "Speaker A", 2: "Speaker C"}
+    await world.open.end(first.session_id)
+    assert await speakers(world, first.session_id) == ["Speaker A", "Speaker A", "Speaker C"]
+    (told,) = world.seen(SpeakersChanged)
+    assert told.speakers == {str(second.id): "Speaker A", str(third.id): "Speaker C"}
+    ended = world.seen(SessionChanged)[-1].session
+    assert ended.end_ms is not None and ended.speakers == ("Speaker A", "Speaker C")
+
+
+async def test_what_people_changed_meanwhile_is_what_the_book_is_told_and_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await world.say("a"), await world.say("b", "B")
+    await world.store.commit([], None, {first.id: "Anna"})
+    book = world.diarizer.books[0]
+    book.at_the_end = {0: "Anna", 1: "Anna"}
+    settle = world.store.settle_session
+
+    async def renamed_just_before(*arguments: Any) -> Any:
+        await world.store.commit([], None, {second.id: "Ben"})
+        return await settle(*arguments)
+
+    monkeypatch.setattr(world.store, "settle_session", renamed_just_before)
+    await world.open.end(first.session_id)
+    assert book.told == {0: "Anna", 1: "Speaker B"}
+    assert await speakers(world, first.session_id) == ["Anna", "Ben"]
+    assert not world.seen(SpeakersChanged)
+
+
+async def test_what_is_added_while_a_session_ends_is_in_it_or_in_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.say("a")
+    commit, go_on = world.store.commit, asyncio.Event()
+
+    async def slow(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await commit(*arguments)
+
+    monkeypatch.setattr(world.store, "commit", slow)
+    adding = asyncio.create_task(world.say("b"))
+    await asyncio.sleep(0.05)
+    ending = asyncio.create_task(world.open.end(first.session_id))
+    await asyncio.sleep(0.05)
+    assert not ending.done()
+    go_on.set()
+    assert (await adding).session_id == first.session_id
+    await ending
+    assert len(world.diarizer.books[0].told) == 2
+    assert (await world.say("c")).session_id != first.session_id
+
+
+async def test_an_engine_that_fails_at_the_end_leaves_the_labels_and_ends_the_session(world: World) -> None:
+    first = await world.say("a", "B")
+    world.diarizer.books[0].at_the_end = RuntimeError("no")
+    await world.open.end(first.session_id)
+    session = await world.store.session(first.session_id)
+    assert session is not None and session.end_ms == first.end_ms
+    assert await speakers(world, first.session_id) == ["Speaker B"]
+    assert "stay as they were" in str(world.warnings["speakers"])
+
+
+async def test_a_session_deleted_before_its_end_is_not_missed(world: World) -> None:
+    first = await world.say("a")
+    await world.store.delete_session(first.session_id)
+    await world.open.end(first.session_id)
+    assert "disk" not in world.warnings or world.warnings["disk"] is None
+
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import tests.hub.test_conversations as t
+from minerva_hub.store import sessions, Store
+
+async def main() -> None:
+    world = t.World(await Store.open(Path({folder!r})))
+    said = [await world.say(text, "B") for text in "abc"]
+    world.diarizer.books[0].at_the_end = dict.fromkeys(range(3), "Speaker Z")
+    sessions.end_session = lambda *_: os.kill(os.getpid(), 9)  # within the transaction, labels are updated
+    await world.open.end(said[0].session_id)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_hub_killed_while_it_settles_a_session_loses_nothing(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    script = KILLED.format(tests=root, folder=str(tmp_path))
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    assert await asyncio.wait_for(died.wait(), 60) == -9
+    store = await Store.open(tmp_path)
+    try:
+        world = World(store)
+        (session,) = await store.open_sessions()
+        await world.open.end_left_open()
+        said = await store.utterances(session_id=session.id)
+        assert [u.speaker for u in said] == ["Speaker B"] * 3
+        ended = await store.session(session.id)
+        assert ended is not None and ended.end_ms == said[-1].end_ms
+    finally:
+        await store.close()

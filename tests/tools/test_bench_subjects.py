@@ -46,7 +46,7 @@ SUBJECTS: dict[Callable[[Patch, Path], None], tuple[str, tuple[str, ...]]] = {
     no_cargo: ("cargo|MINERVA_SIM", ("images", "powercut", "sim")),
     no_micropython: ("no MicroPython", ("device", "ota_bytes", "powercut", "verify")),
     no_native: ("minerva_native", ("gate", "mel")),
-    no_flite: ("flite is not installed", ("demo", "sounds")),
+    no_flite: ("flite is not installed", ("demo", "der", "sounds")),
 }
 # They measure the hub, which is in this package; `rollout` says under which interpreter its devices ran.
 OURS = {"fairness", "latency", "load", "partials", "rollout", "store"}

@@ -33,20 +33,30 @@ def available(package: ModuleType = bench) -> dict[str, str]:
     return {info.name: f"{package.__name__}.{info.name}" for info in found if not info.name.startswith("_")}
 
 
-def run(names: Sequence[str], package: ModuleType = bench, *, seed: int | None = None) -> Report:
+def run(
+    names: Sequence[str],
+    package: ModuleType = bench,
+    *,
+    seed: int | None = None,
+    voices: Sequence[str] | None = None,
+) -> Report:
     """Run the named benches (none: all), in the order given, each result named `bench.result`.
 
-    A bench that fails counts as one that misses its limit; the others still run. With a seed, each makes its
-    material from that. UserError: no such bench, or one whose material comes from no seed.
+    A bench that fails counts as one that misses its limit; the others still run. With a seed or voices, each
+    makes its material from those. UserError: no such bench, or one that takes no seed or no voices.
     """
     benches = available(package)
     for name in names:
         if name not in benches:
             raise UserError(f"there is no bench {name!r}; there are {', '.join(benches)}")
-    options = {} if seed is None else {"seed": seed}
+    options: dict[str, object] = {} if seed is None else {"seed": seed}
+    if voices is not None:
+        options["voices"] = tuple(voices)
     for name in (names or benches) if options else ():
-        if "seed" not in inspect.signature(importlib.import_module(benches[name]).run).parameters:
-            raise UserError(f"bench {name} takes no seed")
+        known = inspect.signature(importlib.import_module(benches[name]).run).parameters
+        for option in options:
+            if option not in known:
+                raise UserError(f"bench {name} takes no {option}")
     results: list[Result] = []
     for name in dict.fromkeys(names or benches):
         began = time.monotonic()
@@ -56,7 +66,7 @@ def run(names: Sequence[str], package: ModuleType = bench, *, seed: int | None =
     return Report(ok=all(r.ok for r in results), conditions=conditions(), results=tuple(results))
 
 
-def _run_one(name: str, module: str, options: Mapping[str, int]) -> Iterable[Result]:
+def _run_one(name: str, module: str, options: Mapping[str, object]) -> Iterable[Result]:
     results: list[Result] = []
     try:
         with redirect_stdout(sys.stderr):  # standard output is the report's

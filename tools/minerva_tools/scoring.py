@@ -20,9 +20,11 @@ from typing import Any, Final
 from minerva_tools.conversation import Reference, RoomReference
 
 COLLAR_S: Final = 0.25
+DER_CONVENTIONS: Final = (
+    "DER: pyannote.metrics, collar 0.25 s in all (0.125 s on each side), overlapped speech scored"
+)
 CONVENTIONS: Final = (
-    "WER: lower case, punctuation removed, pooled over rooms. DER: pyannote.metrics, collar 0.25 s in all "
-    "(0.125 s on each side), overlapped speech scored, pooled over rooms."
+    f"WER: lower case, punctuation removed, pooled over rooms. {DER_CONVENTIONS}, pooled over rooms."
 )
 
 

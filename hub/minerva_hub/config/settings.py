@@ -141,9 +141,36 @@ class DiarizeConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """[diarize]: who is speaking."""
 
     engine: Annotated[
-        Literal["auto", "builtin", "off"], Meta(description="off labels everybody Speaker A")
+        Literal["auto", "sherpa-onnx", "pyannote", "builtin", "off"],
+        Meta(
+            description="auto takes sherpa-onnx when its models and library are here, else the built-in "
+            "engine; off labels everybody Speaker A"
+        ),
     ] = "auto"
-    max_speakers: Annotated[int, Meta(ge=1, le=26, description="labels in one session")] = 8
+    segmentation: Annotated[
+        str,
+        Meta(
+            max_length=4096, description="sherpa-onnx's segmentation model, an ONNX file; empty: pulled one"
+        ),
+    ] = ""
+    embedding: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description="sherpa-onnx's speaker embedding: an ONNX file, or a pulled model's name; empty: any",
+        ),
+    ] = ""
+    pipeline: Annotated[
+        str,
+        Meta(
+            max_length=4096, description="folder of a pyannote.audio pipeline; empty: the one in the models"
+        ),
+    ] = ""
+    speakers: Annotated[
+        int, Meta(ge=0, le=26, description="how many speak in each session; 0 when that is not known")
+    ] = 0
+    min_speakers: Annotated[int, Meta(ge=1, le=26, description="speakers in one session at least")] = 1
+    max_speakers: Annotated[int, Meta(ge=1, le=26, description="speakers in one session at most")] = 8
 
 
 class ToneConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

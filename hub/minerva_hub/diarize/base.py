@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from minerva_hub.events import EngineInfo
 
 Pcm = NDArray[np.int16]
+MULTIPLE: Final = "Multiple"  # three or more at once
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
@@ -37,6 +38,18 @@ class Turn(Generic[V_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many speakers a session has: `least` and `most`, the same where the owner knows it."""
+
+    least: int = 1
+    most: int = 8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.most <= 26:
+            raise ValueError(f"{self.least} to {self.most} speakers: allowed are 1 to 26, the least first")
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """Labels of the new keys, and of older keys whose label is another one now."""
 
@@ -49,6 +62,17 @@ class SpeakerBook(Protocol[V_contra]):
 
     def add(self, voices: Sequence[tuple[int, V_contra, float]]) -> Assignment:
         """Label turns: (key, voice, duration_s) in order of time, keys unused so far (else ValueError)."""
+        ...
+
+    def bound(self, bounds: Bounds) -> None:
+        """The owner says how many speakers there are."""
+        ...
+
+    def settle(self, before: Mapping[int, str] | None = None) -> dict[int, str]:
+        """The session is over: the label of every key, clustered anew from all of it. Blocks.
+
+        `before` has the labels that people changed meanwhile, or all of them; names that they gave survive.
+        """
         ...
 
 
@@ -64,7 +88,8 @@ class Diarizer(Protocol[V]):
         """pcm: int16 (n,), 16 kHz mono, one segment; `words` as transcribed. Blocks; the same gives the same.
 
         The turns are in order of time, lie within the segment and fit tightly around what is heard; there is
-        at least one where the segment has samples.
+        at least one where the segment has samples. Where people speak at once they overlap; a voice of None
+        stands for three or more.
         """
         ...
 

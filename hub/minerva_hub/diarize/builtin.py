@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, binary_dilation, binary_opening
 
-from minerva_hub.diarize.base import Pcm, Timed, Turn
-from minerva_hub.diarize.book import BuiltinBook
+from minerva_hub.diarize.base import Bounds, Pcm, Timed, Turn
+from minerva_hub.diarize.book import SessionBook
 from minerva_hub.diarize.features import Frames, analyse
-from minerva_hub.diarize.voice import Voice, likeness, measure, pooled
+from minerva_hub.diarize.space import Voice, alike, pooled
+from minerva_hub.diarize.voice import measure, voice_space
 from minerva_hub.events import EngineInfo
 
 Mask = NDArray[np.bool_]
@@ -22,19 +23,20 @@ BELOW_LOUD_DB: Final = 28.0  # of the loud frames: quieter ones are not the spea
 ABOVE_QUIET_DB: Final = 7.0  # over the quiet frames, the room's noise
 PAUSE_FRAMES: Final = 12  # 120 ms: where speakers may change
 CHUNK_FRAMES: Final = 100  # longer stretches are tried for a change without a pause
-CHANGE: Final = -3.0  # likeness of neighbours below which the speaker has changed at a pause
-CHANGE_AT_ONCE: Final = -6.0  # the same without a pause
+CHANGE: Final = 0.0  # alikeness of neighbours below which the speaker has changed at a pause
+CHANGE_AT_ONCE: Final = -4.0  # the same without a pause
 LONG_PAUSE_FRAMES: Final = 50
 ALWAYS: Final = 1e6  # a scrap of voice joins a neighbour before all others join, the more alike one
 SHORT_S: Final = 0.25  # voiced seconds too few to be a turn of its own
 
 
 class BuiltinDiarizer:
-    """Cepstra and pitch, clustered; numpy only, no model file."""
+    """Cepstra and pitch, clustered; a small matrix and no model file."""
 
-    def __init__(self, max_speakers: int, reason: str) -> None:
+    def __init__(self, bounds: Bounds, reason: str) -> None:
         self.info = EngineInfo(stage="diarize", name="builtin", state="rough", reason=reason)
-        self._max = max_speakers
+        self.space = voice_space()
+        self._bounds = bounds
 
     def split(self, pcm: Pcm, words: Sequence[Timed] = ()) -> list[Turn[Voice]]:
         """pcm: int16 (n,), 16 kHz mono -> turns, cut where voices differ and trimmed to what is heard."""
@@ -45,9 +47,9 @@ class BuiltinDiarizer:
         pieces = [_piece(frames, heard, start, end) for start, end in _islands(heard)]
         return [Turn(start / 100, end / 100, voice) for start, end, voice in _joined(pieces)]
 
-    def open_book(self) -> BuiltinBook:
+    def open_book(self) -> SessionBook:
         """A new session's memory of speakers."""
-        return BuiltinBook(self._max)
+        return SessionBook(self.space, self._bounds)
 
 
 def audible(frames: Frames, words: Sequence[Timed]) -> Mask:
@@ -94,14 +96,14 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
         if margins[best] < 0:
             break
         a, b = pieces[best : best + 2]
-        pieces[best : best + 2] = [(a[0], b[1], pooled([a[2], b[2]]))]
+        pieces[best : best + 2] = [(a[0], b[1], pooled(voice_space(), [a[2], b[2]]))]
     return pieces
 
 
 def _sameness(left: Piece, right: Piece) -> float:
     """Above 0 when two neighbours are one turn; speakers seldom change without a pause."""
-    alike = float(likeness([left[2]], [right[2]])[0, 0])
+    likeness = float(alike(voice_space(), [left[2]], [right[2]])[0, 0])
     pause = right[0] - left[1]
     if min(left[2].voiced_s, right[2].voiced_s) < SHORT_S and pause < LONG_PAUSE_FRAMES:
-        return ALWAYS + alike
-    return alike - (CHANGE if pause else CHANGE_AT_ONCE)
+        return ALWAYS + likeness
+    return likeness - (CHANGE if pause else CHANGE_AT_ONCE)

@@ -1,79 +1,107 @@
-"""How alike two voices are: statistics of voiced frames, compared as a likelihood ratio.
+"""The built-in engine's space of voices: statistics of frames, turned so that what tells people apart counts.
 
-The mean over t seconds of one voice scatters with variance STEADY² + PASSING² / t around the voice, and
-voices scatter with BETWEEN² around each other (probabilistic linear discriminant analysis with diagonal
-matrices). The figures were measured on frames of `features.analyse` of a few dozen sentences by four
-synthetic voices with room noise 16 and 25 dB below, and widened, since people vary more than they do.
+The statistics of a stretch are means and variations of cepstra where it is voiced, means where it is not, and
+pitch. `voice_space.json` holds the matrix that makes PLACES numbers of them: the directions in which voices
+scatter most for their scatter within a voice (linear discriminant analysis), each scaled to a variance of 1
+within a voice over one second, and how much voices scatter there. minerva_tools.voice_space made it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from minerva_hub.diarize.features import VOICED, Floats, Frames
+from minerva_hub.diarize.features import CEPSTRA, VOICED, Floats, Frames
+from minerva_hub.diarize.space import Rules, Voice
 
-PASSING: Final = np.array(
-    [
-        *(0.75, 0.44, 0.48, 0.40, 0.29, 0.28, 0.28, 0.25, 0.23, 0.20),
-        *(0.16, 0.14, 0.13, 0.12, 0.11, 0.10, 0.10, 0.10, 0.10),
-        0.07,  # pitch, ln Hz
-    ]
-)
-STEADY: Final = np.append(0.3 * PASSING[:-1], 0.06)
-BETWEEN: Final = np.append(1.4 * PASSING[:-1], 0.25)
-# The cepstra are not independent of each other, as the formula wants them; pitch is of them.
-TEMPER: Final = np.append(np.full(len(PASSING) - 1, 0.5), 1.0)
+STATISTICS: Final = 4 * CEPSTRA + 4
 MIN_VOICED_S: Final = 0.05
+MIN_FRAMES: Final = 5  # of which a mean says anything
+# Variances against that of one voice over one second. A stretch of t seconds scatters by SCATTER + 1 / t, and
+# two long stretches of one voice still differ by STEADY: the same person moves, turns and tires.
+SCATTER: Final = 0.15
+STEADY: Final = 0.1
+RULES: Final = Rules(same=0.0, founds_s=1.0, sure_s=3.0, doubt=12.0, neighbour=1.0, known=20.0, apart=8.0)
+SPACE_FILE: Final = "voice_space.json"
+
+
+class SpaceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """voice_space.json: `matrix` (PLACES, STATISTICS), `between` (PLACES,), and what it was made of.
+
+    `first` is the mean of the first room's statistics: a test makes that room alone to see that the sounds
+    and statistics are those that the matrix was made of.
+    """
+
+    voices: list[str]
+    first: list[float]
+    between: list[float]
+    matrix: list[list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """Means over `voiced_s` seconds of voiced frames: 19 cepstra and ln pitch, float64 (20,)."""
+class VoiceSpace:
+    """matrix (d, STATISTICS), variance `between` voices (d,); places are `statistics @ matrix.T`."""
 
-    mean: Floats
-    voiced_s: float
+    matrix: Floats
+    between: Floats
+    id: str = "builtin-1"
+    rules: Rules = RULES
+
+    def weights(self, voiced_s: Floats) -> Floats:
+        """See Space."""
+        return np.asarray(1 / (SCATTER + 1 / voiced_s))
+
+    def alike(self, left: Floats, left_weight: Floats, right: Floats, right_weight: Floats) -> Floats:
+        """Log likelihood ratio that two voices are one. See Space.
+
+        The mean of all voices in a session is not known, so only the difference of two of them is judged.
+        """
+        within = (1 / left_weight[:, None] + 1 / right_weight[None] + STEADY)[..., None]
+        apart = within + 2 * self.between
+        squared = (left[:, None] - right[None]) ** 2
+        return np.asarray(0.5 * (np.log(apart / within) + squared / apart - squared / within).sum(axis=-1))
+
+
+@cache
+def voice_space() -> VoiceSpace:
+    """The space that Minerva brings."""
+    text = resources.files("minerva_hub.diarize").joinpath(SPACE_FILE).read_bytes()
+    file = msgspec.json.decode(text, type=SpaceFile)
+    return VoiceSpace(np.array(file.matrix), np.array(file.between))
 
 
 def measure(frames: Frames, chosen: NDArray[np.bool_]) -> Voice:
-    """The voice of the frames that `chosen` (bool, (n,)) marks; of its voiced ones where there are any."""
+    """The voice of the frames that `chosen` (bool, (n,)) marks."""
+    if not chosen.any():
+        chosen = np.ones(len(frames), bool)
     voiced = chosen & (frames.voicing > VOICED)
-    seconds = float(np.count_nonzero(voiced)) / 100
-    if seconds < MIN_VOICED_S:  # a whisper, a cough: next to nothing is known about the voice
-        voiced = chosen if chosen.any() else np.ones(len(frames), bool)
-        seconds = MIN_VOICED_S
-    pitch = np.median(frames.pitch[voiced])
-    return Voice(np.append(frames.cepstra[voiced].mean(axis=0), pitch), seconds)
+    seconds = max(float(np.count_nonzero(voiced)) / 100, MIN_VOICED_S)
+    return Voice(voice_space().matrix @ statistics(frames, chosen), seconds)
 
 
-def pooled(voices: Sequence[Voice]) -> Voice:
-    """Several stretches of one voice as one."""
-    seconds = np.array([voice.voiced_s for voice in voices])
-    means = np.stack([voice.mean for voice in voices])
-    return Voice(seconds @ means / seconds.sum(), float(seconds.sum()))
-
-
-def likeness(left: Sequence[Voice], right: Sequence[Voice]) -> Floats:
-    """Log likelihood ratio (left, right) that two voices are one: above 0 rather yes, below rather no."""
-    x, wx = _stacked(left)
-    y, wy = _stacked(right)
-    x, wx, y, wy = x[:, None], wx[:, None], y[None], wy[None]
-    between = BETWEEN**2
-    # Same: x and y share the voice, so their difference tells on the scatter within alone, and their
-    # weighted mean on the scatter between. Different: each tells on both. The common mean is not known, so
-    # only the difference is compared.
-    within = wx + wy
-    apart = within + 2 * between
-    difference = (x - y) ** 2
-    ratio = 0.5 * (np.log(apart / within) + difference / apart - difference / within)
-    return np.asarray(ratio @ TEMPER)
-
-
-def _stacked(voices: Sequence[Voice]) -> tuple[Floats, Floats]:
-    means = np.stack([voice.mean for voice in voices])
-    seconds = np.array([voice.voiced_s for voice in voices])[:, None]
-    return means, STEADY**2 + PASSING**2 / seconds
+def statistics(frames: Frames, chosen: NDArray[np.bool_]) -> Floats:
+    """What the frames that `chosen` marks are like: float64 (STATISTICS,)."""
+    voiced = chosen & (frames.voicing > VOICED)
+    if np.count_nonzero(voiced) < MIN_FRAMES:  # a whisper, a cough: next to nothing is known about the voice
+        voiced = chosen
+    breathed = chosen & ~voiced
+    if np.count_nonzero(breathed) < MIN_FRAMES:
+        breathed = voiced
+    cepstra, pitch = frames.cepstra[voiced], frames.pitch[voiced]
+    steps = np.diff(cepstra, axis=0) if len(cepstra) > 1 else np.zeros((1, CEPSTRA))
+    low, middle, high = np.percentile(pitch, [10, 50, 90])
+    return np.concatenate(
+        [
+            cepstra.mean(axis=0),
+            np.log(cepstra.std(axis=0) + 0.05),
+            frames.cepstra[breathed].mean(axis=0),
+            np.log(steps.std(axis=0) + 0.03),
+            [low, middle, high, np.log(pitch.std() + 0.02)],
+        ]
+    )

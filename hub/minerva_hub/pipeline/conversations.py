@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from minerva_hub.pipeline.scribe import Draft, line
 from minerva_hub.pipeline.tones import Tones
 from minerva_hub.store import Store
 
+_log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 RETRY_S = 2.0  # a full disk is looked at again this often
@@ -39,6 +42,8 @@ class Conversation:
         self.next_key = 0
         self.end_ms = session.start_ms
         self.active_s = time.monotonic()
+        self.lock = asyncio.Lock()  # around what adds to it and what ends it
+        self.over = False
 
 
 class Conversations:
@@ -77,13 +82,18 @@ class Conversations:
     ) -> list[Utterance]:
         """Store what was said, in its session; waits and tries again while the disk is full."""
         while True:
-            try:
-                return await self._add(device, room, engine, drafts, resume, late_s)
-            except UnknownSessionError:
-                self._open.pop(device, None)  # the owner deleted it: what follows is a new conversation
+            conversation = await self._conversation(device, room, drafts[0].start_ms)
+            async with conversation.lock:
+                if conversation.over:
+                    continue
+                try:
+                    return await self._add(conversation, device, room, engine, drafts, resume, late_s)
+                except UnknownSessionError:  # the owner deleted it: what follows is a new conversation
+                    self._open.pop(device, None)
 
     async def _add(
         self,
+        conversation: Conversation,
         device: str,
         room: str,
         engine: str,
@@ -91,7 +101,6 @@ class Conversations:
         resume: ResumePoint | None,
         late_s: int,
     ) -> list[Utterance]:
-        conversation = await self._conversation(device, room, drafts[0].start_ms)
         keys = range(conversation.next_key, conversation.next_key + len(drafts))
         voices = [
             (key, draft.voice, (draft.end_ms - draft.start_ms) / 1000)
@@ -185,12 +194,39 @@ class Conversations:
         conversation = self._open.pop(device, None)
         if conversation is None:
             return
+        id_ = conversation.session.id
         try:
-            session = await self._store.end_session(conversation.session.id, conversation.end_ms)
+            async with conversation.lock:  # what is being added still belongs to it
+                conversation.over = True
+                changed = await self._settled(conversation)
+                session, relabelled = await self._store.settle_session(id_, conversation.end_ms, changed)
         except UnknownSessionError:
             return  # the owner deleted it
         except StoreError as problem:
-            # The next start of the hub ends it at its last utterance, which is the same.
+            # The next start of the hub ends it at its last utterance, which is the same, with its labels as
+            # they are.
             self._warn("disk", str(problem))
             return
+        if relabelled:
+            labels = {str(utterance): label for utterance, label in relabelled.items()}
+            self._bus.publish(SpeakersChanged(session_id=id_, speakers=labels))
         self._bus.publish(SessionChanged(session=session))
+
+    async def _settled(self, conversation: Conversation) -> dict[int, tuple[str, str]]:
+        """Who said what, clustered anew over the whole session: utterance id to (label before, label now)."""
+        before = await self._store.speakers(conversation.session.id)
+        keys = {key: id_ for key, id_ in conversation.ids.items() if id_ in before}
+        had = {key: before[id_] for key, id_ in keys.items()}
+        try:
+            settled = await asyncio.to_thread(conversation.book.settle, had)
+        except Exception:
+            # An engine's fault must not keep a session open for ever.
+            _log.exception("the speakers of session %s stay as they were", conversation.session.id)
+            self._warn("speakers", f"{conversation.session.room}: speakers stay as they were: see the log")
+            return {}
+        self._warn("speakers", None)
+        return {
+            id_: (before[id_], settled[key])
+            for key, id_ in keys.items()
+            if settled.get(key, before[id_]) != before[id_]
+        }

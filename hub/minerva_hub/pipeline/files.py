@@ -42,7 +42,7 @@ def transcribe_file(
     AudioFileError when the file cannot be read, EngineUnavailableError when no engine can.
     """
     engine = choose_engine(config.transcribe, config.models.path)
-    diarizer = choose_diarizer(config.diarize)
+    diarizer = choose_diarizer(config.diarize, config.models.path)
     book = diarizer.open_book()
     reader = choose_reader(config.tone, config.models.path)
     meter = None if reader is None else ToneMeter(reader)
@@ -67,6 +67,10 @@ def transcribe_file(
                 _utterance(first + i, path, draft, assigned.labels[first + i], engine.info.name, tones)
                 for i, draft in enumerate(written.drafts)
             ]
+        settled = book.settle()
+        utterances = [
+            msgspec.structs.replace(said, speaker=settled.get(said.id, said.speaker)) for said in utterances
+        ]
         end_ms = round(audio.read_s * 1000)
         problem = audio.problem
     session = Session(

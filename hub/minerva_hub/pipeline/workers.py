@@ -94,7 +94,9 @@ class Workers:
             self._name = final.name
             self._tools = Tools(engine, self._choose_engine)
             self._show(msgspec.structs.replace(final, state="loading"))
-            self._diarizer = await asyncio.to_thread(choose_diarizer, self._config.diarize)
+            self._diarizer = await asyncio.to_thread(
+                choose_diarizer, self._config.diarize, self._config.models.path
+            )
             self._show(self._diarizer.info)
             await self._load_tone()
             async with asyncio.TaskGroup() as workers:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minerva_hub.errors import NewerDatabaseError, StoreError
 from minerva_hub.store.schema_auth import VERSION_2
+from minerva_hub.store.schema_enrolments import VERSION_5
 from minerva_hub.store.schema_tone import VERSION_4
 from minerva_hub.store.schema_updates import VERSION_3
 
@@ -68,7 +69,7 @@ _VERSION_1 = (
     ) STRICT""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 
 
 def check_version(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 
 from minerva_hub.errors import StoreError, UnknownSessionError
 from minerva_hub.events import DeviceRecord, ResumePoint, Session
@@ -77,6 +78,11 @@ def begin_session(conn: sqlite3.Connection, device: str, room: str, start_ms: in
     return Session(id=int(cursor.lastrowid or 0), device=device, room=room, start_ms=start_ms)
 
 
+def speakers(conn: sqlite3.Connection, id_: int) -> dict[int, str]:
+    """Whose each utterance of a session is."""
+    return dict(conn.execute("SELECT id, speaker FROM utterances WHERE session_id = ?", (id_,)))
+
+
 def end_session(conn: sqlite3.Connection, id_: int, end_ms: int) -> Session:
     """End a session, not before it began; an ended one gets the new end."""
     conn.execute("UPDATE sessions SET end_ms = max(start_ms, ?) WHERE id = ?", (end_ms, id_))
@@ -84,6 +90,21 @@ def end_session(conn: sqlite3.Connection, id_: int, end_ms: int) -> Session:
     if found is None:
         raise UnknownSessionError(f"session {id_} does not exist, or was deleted")
     return found
+
+
+def settle_session(
+    conn: sqlite3.Connection, id_: int, end_ms: int, changed: Mapping[int, tuple[str, str]]
+) -> tuple[Session, dict[int, str]]:
+    """See Store.settle_session."""
+    relabelled = {
+        utterance: now
+        for utterance, (before, now) in changed.items()
+        if conn.execute(
+            "UPDATE utterances SET speaker = ? WHERE id = ? AND session_id = ? AND speaker = ?",
+            (now, utterance, id_, before),
+        ).rowcount
+    }
+    return end_session(conn, id_, end_ms), relabelled
 
 
 def exists(conn: sqlite3.Connection, id_: int) -> bool:

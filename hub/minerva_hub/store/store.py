@@ -22,6 +22,7 @@ from minerva_hub.events import (
 )
 from minerva_hub.store import sessions, timeline
 from minerva_hub.store.database import Database
+from minerva_hub.store.enrolments import Enrolments
 from minerva_hub.store.logins import Logins
 from minerva_hub.store.updates import Updates
 
@@ -32,7 +33,10 @@ _NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 class Store:
-    """The timeline and the registry; `logins` has the owner's login, `updates` releases and rollouts.
+    """The timeline and the registry.
+
+    `logins` has the login, `updates` releases and rollouts, `enrolments` the voices of people whom the
+    owner enrolled.
 
     Every write is on disk on return. Any call may raise StoreError; a write on a full disk raises
     StoreFullError, stores nothing and may be tried again. Other processes may read and write the same file
@@ -43,6 +47,7 @@ class Store:
         self._db = database
         self.logins = Logins(database)
         self.updates = Updates(database)
+        self.enrolments = Enrolments(database)
 
     @classmethod
     async def open(cls, folder: Path, *, max_bytes: int | None = None) -> Store:
@@ -96,6 +101,20 @@ class Store:
     async def end_session(self, id_: int, end_ms: int) -> Session:
         """End a conversation; UnknownSessionError when the owner deleted it."""
         return await self._db.write(lambda conn: sessions.end_session(conn, id_, end_ms))
+
+    async def settle_session(
+        self, id_: int, end_ms: int, changed: Mapping[int, tuple[str, str]]
+    ) -> tuple[Session, dict[int, str]]:
+        """End a conversation and relabel its utterances (id to label before and now), all or nothing.
+
+        Returns it with what was relabelled: an utterance whose label is not the one before keeps it, for
+        somebody changed it meanwhile. UnknownSessionError when the owner deleted the conversation.
+        """
+        return await self._db.write(lambda conn: sessions.settle_session(conn, id_, end_ms, changed))
+
+    async def speakers(self, session_id: int) -> dict[int, str]:
+        """Whose each utterance of a conversation is: id to label."""
+        return await self._db.read(lambda conn: sessions.speakers(conn, session_id))
 
     async def open_sessions(self) -> list[Session]:
         """Sessions that have no end yet, oldest first."""

@@ -21,7 +21,16 @@ def bench(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Make other material from it; for benches that do: gate, sounds.", show_default=False
+            min=0,
+            help="Make other material from it; for benches that do: der, gate, sounds.",
+            show_default=False,
+        ),
+    ] = None,
+    voices: Annotated[
+        str | None,
+        typer.Option(
+            help="Other voices to judge by, apart by commas, as flite/slt,espeak/m1; for der.",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")] = False,
@@ -29,7 +38,8 @@ def bench(
     """Run the benches and compare with their limits; exit 1 if one misses its limit."""
     from minerva_tools import benching
 
-    report = benching.run(names or [], seed=seed)
+    chosen = None if voices is None else [voice.strip() for voice in voices.split(",")]
+    report = benching.run(names or [], seed=seed, voices=chosen)
     if as_json:
         print(benching.as_json(report))
     else:
