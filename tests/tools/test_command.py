@@ -81,7 +81,7 @@ def test_the_hub_takes_every_setting_as_an_option(minerva: Minerva, started: lis
     flags: list[str] = []
     for setting in settings().values():
         if setting.is_flag:
-            flags.append(setting.option)
+            flags.append(setting.option if setting.default else f"--no-{setting.option[2:]}")
         else:
             flags += [setting.option, str(setting.default)]
     assert minerva("hub", *flags)[0] == 0
