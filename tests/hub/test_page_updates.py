@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,8 +124,10 @@ async def test_what_the_hub_refuses_is_said_in_words(
     await chosen.set_input_files(files(good))
     await upload.click()
     await expect(alert).to_contain_text("Refused: a file is not the one that was signed (bad_hash).")
-    good.manifest.write_bytes(b'{"name":"<b>","version":"<img src=x>"}')
-    await chosen.set_input_files(files(good))
+    # In another folder: a browser does not send a file that was changed after it was chosen.
+    worse = type(good)(Path(shutil.copytree(good.folder, tmp_path / "worse")))
+    worse.manifest.write_bytes(b'{"name":"<b>","version":"<img src=x>"}')
+    await chosen.set_input_files(files(worse))
     await upload.click()
     await expect(alert).to_contain_text("(bad_manifest)")
     await releases.get_by_text("3 uploads refused").click()

@@ -278,8 +278,12 @@ async def test_news_of_a_rollout_are_told_and_progress_is_the_devices(server: Up
             assert await server.say("d0", action, "proceeding", details=["fetching"], cnt=1, of=4) == 200
             seen: list[Any] = []
             async with asyncio.timeout(10):
-                while not any(
-                    isinstance(e, RolloutChanged) and e.rollout.stages[0].devices.get("running") for e in seen
+                while not (
+                    any(isinstance(e, DeviceChanged) and e.device.update for e in seen)
+                    and any(
+                        isinstance(e, RolloutChanged) and e.rollout.stages[0].devices.get("running")
+                        for e in seen
+                    )
                 ):
                     seen.append(await anext(events))
     told = [e.device.update for e in seen if isinstance(e, DeviceChanged) and e.device.update]

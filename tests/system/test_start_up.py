@@ -50,21 +50,24 @@ async def test_devices_are_let_in_while_the_engines_load(interpreter: Interprete
             engine.may_load.set()
         assert await state() == "ready"
         assert len(await hub.store.utterances()) >= 2
-        assert hub.health().drops == {}
+        assert hub.health().drops.keys() <= {"partials"}
 
 
 @pytest.mark.parametrize("stop_while", ["loading", "working"])
 async def test_a_hub_that_stops_early_stops(tmp_path: Path, stop_while: str) -> None:
-    """Nothing is left open by a hub that is stopped before or just after its engine is loaded."""
+    """Nothing is left open by a hub that is stopped before or just after its engine is loaded.
+
+    It does not wait for an engine that still loads; that one is closed as soon as it is there.
+    """
     closed: list[str] = []
     engine = SlowEngine()
     engine.close = lambda: closed.append(stop_while)  # type: ignore[method-assign]
     async with serve(hub_config(tmp_path), engine=lambda: engine) as (hub, _):
         loading = hub.health
-        await until(lambda: any(e.stage == "diarize" for e in loading().engines), "the engines to load")
+        await until(lambda: any(e.stage == "tone" for e in loading().engines), "the engines to load")
         if stop_while == "loading":
             threading.Timer(0.5, engine.may_load.set).start()
         else:
             engine.may_load.set()
             await until(lambda: "loading" not in [e.state for e in loading().engines], "the engine")
-    assert closed == [stop_while]
+    await until(lambda: closed == [stop_while], "the engine to be closed")

@@ -166,7 +166,6 @@ def test_the_real_hub_is_profiled(tmp_path: Path) -> None:
     cost = {row["stage"]: row["cpu_ms"] for row in found["rows"]}
     assert cost["vad"] > 0 and cost["stt"] > 0
     assert sum(row["share"] for row in found["rows"]) == pytest.approx(1)
-    assert found["profile"]["sampled"]["utterances"] >= 1
     assert ElementTree.parse(flame) is not None
     assert found["verdict"]["text"] in page.read_text()
 
