@@ -8,7 +8,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 TESTS = tests
-JOBS = 3
+JOBS = 2
 SECONDS = 30
 
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
