@@ -302,8 +302,8 @@ def for_export(p: Parameters) -> dict[str, Any]:
 
 def main(
     clips: Annotated[int, typer.Option(help="clips of each label")] = CLIPS,
-    steps: Annotated[int, typer.Option(help="batches in floating point")] = 9000,
-    steps_rounded: Annotated[int, typer.Option(help="batches as integers")] = 2000,
+    steps: Annotated[int, typer.Option(help="batches in floating point")] = 3000,
+    steps_rounded: Annotated[int, typer.Option(help="batches as integers")] = 400,
     workers: Annotated[int, typer.Option(help="processes that make clips")] = 2,
     cache: Annotated[Path | None, typer.Option(help="keep the corpus here, and take it from here")] = None,
     out: Annotated[Path, typer.Option(help="where the network goes")] = MODEL,
