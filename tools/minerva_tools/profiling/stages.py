@@ -44,6 +44,7 @@ _IDLE: Final = frozenset(
         ("thread.py", "run"),  # the profile's own, which waits for the word to end
         ("selectors.py", "select"),
         ("database.py", "_write_forever"),
+        ("hand.py", "_run"),
     }
 )
 
